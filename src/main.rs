@@ -1,0 +1,3 @@
+//! The program: not much to hand over yet.
+
+fn main() {}
