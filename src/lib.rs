@@ -10,4 +10,8 @@
 //! Edges (everything that waits):
 //!
 //! Brain (pure, deterministic, `now` is an argument):
+//! - [`carrier`]: the carrier as the brain sees it.
+//! - [`asterisk_conf`]: Asterisk's configuration language, dial patterns and `Dial()` lines; a pure library.
 
+pub mod asterisk_conf;
+pub mod carrier;

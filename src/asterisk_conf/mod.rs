@@ -1,0 +1,27 @@
+//! Asterisk's configuration language as far as carriers are written in it: dial patterns, dialplan lines, `Dial()`
+//! arguments, globals and account sections.
+//!
+//! A pure library over text. It owns the grammar and nothing else: it must not know VICIdial, carriers, routes or any
+//! other room of this crate. Every reader takes arbitrary text without failing as a whole: what it cannot read it names
+//! with line, text and reason, and the other lines still stand.
+
+mod account;
+mod application;
+mod comment;
+mod dial;
+mod dial_options;
+mod dialplan;
+mod globals;
+mod nesting;
+mod pattern;
+mod target;
+
+pub use account::{Account, AccountError, AccountProblem, Section, Setting};
+pub use application::{Application, ApplicationError};
+pub use dial::{Dial, DialError};
+pub use dial_options::{DialOption, DialOptionsError};
+pub use dialplan::{Dialplan, DialplanError, DialplanProblem, ExtensionLine, Priority};
+pub use globals::{GlobalError, Globals};
+pub use nesting::{find_top_level, split_top_level};
+pub use pattern::{Pattern, PatternError};
+pub use target::{ChannelDriver, NumberExpression, Target, TargetError};
