@@ -11,9 +11,11 @@
 //!
 //! Brain (pure, deterministic, `now` is an argument):
 //! - [`verdict`]: what the end of an attempt means, for routing, for health and for the dialer.
+//! - [`routing`]: which carriers a call may use, in which order, and why.
 //! - [`carrier`]: the carrier as the brain sees it.
 //! - [`asterisk_conf`]: Asterisk's configuration language, dial patterns and `Dial()` lines; a pure library.
 
 pub mod asterisk_conf;
 pub mod carrier;
+pub mod routing;
 pub mod verdict;

@@ -1,0 +1,21 @@
+//! Routing: which carriers a call may use, in which order, and why each is in or out.
+//!
+//! Owns the plan of a call and the immutable route table it comes from. It must not know channels, sockets, tables of a
+//! database or the clock: a table is built from values and asked with values.
+
+mod dial_prefixes;
+#[cfg(test)]
+mod fixtures;
+mod index;
+mod number;
+mod plan;
+mod planner;
+mod proof;
+mod route;
+mod table;
+
+pub use number::NumberError;
+pub use plan::{CallRequest, Candidate, Plan, Rejection, Stage};
+pub use proof::Proof;
+pub use route::{NumberMatch, NumberMatchError, Route};
+pub use table::{DEFAULT_ATTEMPT_LIMIT, RouteTable};

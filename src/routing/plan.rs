@@ -1,0 +1,162 @@
+//! The plan of one call: candidates in stages, and the carriers that were left out, each with its reason.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::carrier::{CarrierId, Technology, Timers};
+
+/// What routing is asked: one outbound call as the dialplan handed it over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRequest {
+    /// The carrier whose dialplan line sent the call.
+    pub entry: CarrierId,
+    /// The extension that was dialled, dial prefix included.
+    pub dialled: String,
+    /// The first argument of the `Dial()` that stood there; the entry carrier is dialled with it, verbatim.
+    pub dial_string: String,
+    /// The campaign (`CAMPCUST`), where the dialer told it.
+    pub campaign: Option<String>,
+}
+
+/// The carriers that a call may use, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Tried one after the other; outbound stages have one leg each, a parallel group is a stage with several. Empty when
+    /// the dial string is nothing that crankback can place: then the call is dialled natively.
+    pub stages: Vec<Stage>,
+    /// Carriers that were considered and left out.
+    pub rejected: Vec<(CarrierId, Rejection)>,
+}
+
+/// Legs that are tried together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// The legs; one for outbound calls.
+    pub legs: Vec<Candidate>,
+    /// How long the stage may ring; `None`: as long as the call has time left.
+    pub ring_for: Option<Duration>,
+}
+
+/// One carrier of a plan with everything that an attempt through it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The carrier.
+    pub carrier: CarrierId,
+    /// The channel driver that carries the leg.
+    pub technology: Technology,
+    /// What `Dial()` would be given.
+    pub dial_string: String,
+    /// The number that goes out on the wire.
+    pub wire_number: String,
+    /// Signs-of-life timers.
+    pub timers: Timers,
+    /// The carrier sends 180 or 183 before it knows anything.
+    pub fakes_progress: bool,
+    /// Why the carrier stands here, for people: `entry carrier`, `route 3, priority 2`.
+    pub because: String,
+}
+
+/// Why a carrier is not in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Rejection {
+    /// A route names a carrier that is not in the table, is inactive, or could not be understood.
+    #[error("carrier is not active or could not be read from the carrier table")]
+    CarrierUnavailable,
+    /// The carrier stands in the plan already.
+    #[error("route {route}: already in the plan at an earlier place")]
+    AlreadyPlanned {
+        /// The route that would have added it once more.
+        route: i64,
+    },
+    /// A carrier that should be its own backup.
+    #[error("a carrier does not back itself up; choose another one")]
+    OwnBackup,
+    /// The number that the carrier would be sent cannot be proven.
+    #[error("wire number unknown: {reason}; set --strip or --add-prefix on the route")]
+    NumberUnproven {
+        /// What is missing.
+        reason: String,
+    },
+    /// The route is switched off.
+    #[error("route {route} is disabled")]
+    RouteDisabled {
+        /// The route's id.
+        route: i64,
+    },
+    /// The route's match does not fit the number.
+    #[error("route {route} does not match the number")]
+    NumberNotMatched {
+        /// The route's id.
+        route: i64,
+    },
+    /// The dial string of the call is nothing that crankback can place; the call is dialled natively.
+    #[error("{dial_string:?} cannot be placed: {reason}; the call is dialled natively")]
+    NotPlaceable {
+        /// The dial string as it was handed over.
+        dial_string: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Enough carriers stand in the plan already.
+    #[error("the plan has its {limit} attempts already")]
+    AttemptLimit {
+        /// The most attempts that a call gets.
+        limit: usize,
+    },
+    /// The route is for another campaign.
+    #[error("route {route} is for campaign {campaign}")]
+    OtherCampaign {
+        /// The route's id.
+        route: i64,
+        /// The campaign that the route is for.
+        campaign: String,
+    },
+}
+
+impl Rejection {
+    /// A stable word for metrics and APIs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::CarrierUnavailable => "carrier_unavailable",
+            Self::AlreadyPlanned { .. } => "already_planned",
+            Self::OwnBackup => "own_backup",
+            Self::NumberUnproven { .. } => "number_unproven",
+            Self::RouteDisabled { .. } => "route_disabled",
+            Self::NumberNotMatched { .. } => "number_not_matched",
+            Self::NotPlaceable { .. } => "not_placeable",
+            Self::AttemptLimit { .. } => "attempt_limit",
+            Self::OtherCampaign { .. } => "other_campaign",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_the_one_that_is_serialized() {
+        let rejections = [
+            Rejection::CarrierUnavailable,
+            Rejection::AlreadyPlanned { route: 1 },
+            Rejection::OwnBackup,
+            Rejection::NumberUnproven { reason: String::new() },
+            Rejection::RouteDisabled { route: 1 },
+            Rejection::NumberNotMatched { route: 1 },
+            Rejection::NotPlaceable {
+                dial_string: String::new(),
+                reason: String::new(),
+            },
+            Rejection::AttemptLimit { limit: 3 },
+            Rejection::OtherCampaign {
+                route: 1,
+                campaign: String::new(),
+            },
+        ];
+        for rejection in rejections {
+            assert_eq!(serde_json::to_value(&rejection).unwrap()["code"], rejection.code());
+        }
+    }
+}

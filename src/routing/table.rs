@@ -1,0 +1,565 @@
+//! The route table: immutable, built from values, asked once for each call.
+
+use std::collections::HashMap;
+
+use super::dial_prefixes::DialPrefixes;
+use super::index::RouteIndex;
+use super::number::{ReadEntry, matching_entry};
+use super::plan::{CallRequest, Plan};
+use super::planner::Planner;
+use super::route::Route;
+use crate::carrier::{AfterDial, Carrier, CarrierId};
+
+/// The most attempts that a call gets where nothing else is set: the entry carrier and two backups.
+pub const DEFAULT_ATTEMPT_LIMIT: usize = 3;
+
+/// Everything that plans are made from.
+#[derive(Debug)]
+pub struct RouteTable {
+    pub(super) carriers: HashMap<CarrierId, PlannedCarrier>,
+    /// Sorted by priority, then id; the indexes hold positions in here.
+    routes: Vec<Route>,
+    of_entry: HashMap<CarrierId, RouteIndex>,
+    of_any_entry: RouteIndex,
+    pub(super) dial_prefixes: DialPrefixes,
+    pub(super) attempt_limit: usize,
+}
+
+/// A carrier with its dial entries read.
+#[derive(Debug)]
+pub(super) struct PlannedCarrier {
+    pub(super) carrier: Carrier,
+    pub(super) entries: Vec<ReadEntry>,
+}
+
+impl RouteTable {
+    /// Builds the table. `dial_prefixes` holds the `dial_prefix` of each campaign as it stands in VICIdial; `X` and nothing
+    /// mean that the campaign has none.
+    pub fn build(carriers: Vec<Carrier>, mut routes: Vec<Route>, dial_prefixes: HashMap<String, String>) -> Self {
+        routes.sort_by_key(|route| (route.priority, route.id));
+        let mut of_entry: HashMap<CarrierId, RouteIndex> = HashMap::new();
+        let mut of_any_entry = RouteIndex::default();
+        for (position, route) in routes.iter().enumerate() {
+            let index = match &route.entry {
+                Some(entry) => of_entry.entry(entry.clone()).or_default(),
+                None => &mut of_any_entry,
+            };
+            index.insert(position, &route.number_match, route.enabled);
+        }
+        let carriers = carriers.into_iter().map(|carrier| {
+            let entries = carrier.entries.iter().filter_map(ReadEntry::read).collect();
+            (carrier.id.clone(), PlannedCarrier { carrier, entries })
+        });
+        Self {
+            carriers: carriers.collect(),
+            routes,
+            of_entry,
+            of_any_entry,
+            dial_prefixes: DialPrefixes::new(dial_prefixes),
+            attempt_limit: DEFAULT_ATTEMPT_LIMIT,
+        }
+    }
+
+    /// Sets the most attempts that a call gets, the entry carrier's among them; never less than one.
+    #[must_use]
+    pub fn with_attempt_limit(self, attempts: usize) -> Self {
+        Self {
+            attempt_limit: attempts.max(1),
+            ..self
+        }
+    }
+
+    /// A carrier of the table.
+    pub fn carrier(&self, id: &CarrierId) -> Option<&Carrier> {
+        self.carriers.get(id).map(|planned| &planned.carrier)
+    }
+
+    /// What the entry that dialled this extension does when `Dial()` comes back without an answer.
+    pub fn after_dial(&self, entry: &CarrierId, dialled: &str) -> AfterDial {
+        let entries = self
+            .carriers
+            .get(entry)
+            .map(|planned| planned.entries.as_slice())
+            .unwrap_or_default();
+        matching_entry(entries, dialled).map_or(AfterDial::GoesOn, |entry| entry.after)
+    }
+
+    /// The plan of a call: the entry carrier with the dial string as given, then the carriers of the matching routes.
+    ///
+    /// Looks only at routes that may match the number, and stops at the attempt limit.
+    pub fn plan(&self, request: &CallRequest) -> Plan {
+        let mut planner = Planner::new(self, request);
+        if planner.is_native() {
+            return planner.finish();
+        }
+        let number = planner.number();
+        let mut positions: Vec<usize> = match self.of_entry.get(&request.entry) {
+            Some(index) => index
+                .candidates(number)
+                .chain(self.of_any_entry.candidates(number))
+                .collect(),
+            None => self.of_any_entry.candidates(number).collect(),
+        };
+        positions.sort_unstable();
+        for route in positions.into_iter().filter_map(|position| self.routes.get(position)) {
+            if planner.is_full() {
+                break;
+            }
+            if planner.number_matches(route) {
+                planner.consider(route);
+            }
+        }
+        planner.finish()
+    }
+
+    /// The same plan with a reason for every other route of the entry carrier, however many there are; for people.
+    pub fn explain(&self, request: &CallRequest) -> Plan {
+        let mut planner = Planner::new(self, request);
+        if planner.is_native() {
+            return planner.finish();
+        }
+        let of_entry = self
+            .of_entry
+            .get(&request.entry)
+            .map(RouteIndex::all)
+            .unwrap_or_default();
+        let mut positions = [of_entry, self.of_any_entry.all()].concat();
+        positions.sort_unstable();
+        for route in positions.into_iter().filter_map(|position| self.routes.get(position)) {
+            planner.consider(route);
+        }
+        planner.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
+    use super::super::fixtures::{carrier, carriers, format, prefixes};
+    use super::super::plan::{Candidate, Stage};
+    use super::super::route::NumberMatch;
+    use super::*;
+    use crate::carrier::{Technology, Timers};
+
+    fn route(id: i64, carrier: &str, priority: i32) -> Route {
+        Route {
+            id,
+            entry: Some("MAIN".into()),
+            campaign: None,
+            number_match: NumberMatch::Any,
+            carrier: carrier.into(),
+            priority,
+            weight: 1,
+            number_format: None,
+            enabled: true,
+        }
+    }
+
+    fn request() -> CallRequest {
+        CallRequest {
+            entry: "MAIN".into(),
+            dialled: "912125550100".into(),
+            dial_string: "SIP/main/12125550100".into(),
+            campaign: None,
+        }
+    }
+
+    fn table(routes: Vec<Route>) -> RouteTable {
+        RouteTable::build(carriers(), routes, HashMap::new())
+    }
+
+    fn dial_strings(plan: &Plan) -> Vec<&str> {
+        plan.stages
+            .iter()
+            .flat_map(|stage| &stage.legs)
+            .map(|leg| leg.dial_string.as_str())
+            .collect()
+    }
+
+    fn rejections(plan: &Plan) -> Vec<(&str, &str)> {
+        plan.rejected
+            .iter()
+            .map(|(carrier, rejection)| (carrier.as_str(), rejection.code()))
+            .collect()
+    }
+
+    #[test]
+    fn without_routes_the_entry_stands_alone() {
+        let plan = table(vec![]).plan(&request());
+        assert_eq!(plan.rejected, []);
+        let expected = Candidate {
+            carrier: "MAIN".into(),
+            technology: Technology::Sip,
+            dial_string: "SIP/main/12125550100".into(),
+            wire_number: "12125550100".into(),
+            timers: Timers::default(),
+            fakes_progress: false,
+            because: "entry carrier".into(),
+        };
+        assert_eq!(
+            plan.stages,
+            [Stage {
+                legs: vec![expected],
+                ring_for: None
+            }]
+        );
+    }
+
+    #[test]
+    fn backups_follow_by_priority_then_id() {
+        let plan = table(vec![route(9, "B8", 5), route(2, "B6", 7), route(1, "B7", 7)]).plan(&request());
+        assert_eq!(
+            dial_strings(&plan),
+            ["SIP/main/12125550100", "SIP/b8/2125550100", "SIP/b7/+12125550100"]
+        );
+        let reasons: Vec<_> = plan.stages.iter().map(|stage| stage.legs[0].because.as_str()).collect();
+        assert_eq!(reasons, ["entry carrier", "route 9, priority 5", "route 1, priority 7"]);
+        assert_eq!(rejections(&plan), []);
+    }
+
+    #[test]
+    fn the_attempt_limit_counts_the_entry() {
+        let routes = vec![route(1, "B8", 1), route(2, "B7", 2), route(3, "B6", 3)];
+        let lengths = |limit| {
+            let table = table(routes.clone()).with_attempt_limit(limit);
+            (
+                table.plan(&request()).stages.len(),
+                rejections(&table.explain(&request())).len(),
+            )
+        };
+        assert_eq!(lengths(4), (4, 0));
+        assert_eq!(lengths(3), (3, 1));
+        assert_eq!(lengths(1), (1, 3));
+        assert_eq!(lengths(0), (1, 3));
+    }
+
+    #[test]
+    fn routes_for_any_entry_mix_in_by_priority() {
+        let any = Route {
+            entry: None,
+            ..route(1, "B8", 1)
+        };
+        let other = Route {
+            entry: Some("B6".into()),
+            ..route(2, "B7", 0)
+        };
+        let plan = table(vec![route(3, "B6", 2), any.clone(), other]).plan(&request());
+        assert_eq!(
+            dial_strings(&plan),
+            ["SIP/main/12125550100", "SIP/b8/2125550100", "SIP/b6/612125550100"]
+        );
+        let unknown = CallRequest {
+            entry: "NEW".into(),
+            ..request()
+        };
+        let with_format = Route {
+            number_format: Some(format(0, "")),
+            ..any
+        };
+        let table = RouteTable::build(
+            carriers(),
+            vec![with_format],
+            prefixes(&[("SALES", "9"), ("CARE", "8")]),
+        );
+        assert_eq!(
+            dial_strings(&table.plan(&CallRequest {
+                campaign: Some("SALES".into()),
+                ..unknown.clone()
+            })),
+            ["SIP/main/12125550100", "SIP/b8/12125550100"]
+        );
+        let plan = table.plan(&unknown);
+        assert_eq!(
+            (dial_strings(&plan), rejections(&plan)),
+            (vec!["SIP/main/12125550100"], vec![("B8", "number_unproven")])
+        );
+    }
+
+    #[test]
+    fn an_entry_carrier_brings_its_timers_and_an_unknown_one_the_default() {
+        let mut carriers = carriers();
+        carriers[0].timers = Timers {
+            guard: Duration::from_secs(1),
+            progress: Duration::from_secs(2),
+        };
+        carriers[0].fakes_progress = true;
+        let table = RouteTable::build(carriers, vec![], HashMap::new());
+        let leg = |request: &CallRequest| table.plan(request).stages[0].legs[0].clone();
+        let known = leg(&request());
+        assert_eq!(
+            (known.timers.guard, known.fakes_progress),
+            (Duration::from_secs(1), true)
+        );
+        let unknown = leg(&CallRequest {
+            entry: "NEW".into(),
+            ..request()
+        });
+        assert_eq!((unknown.timers, unknown.fakes_progress), (Timers::default(), false));
+    }
+
+    #[test]
+    fn the_technology_is_the_dial_strings_own() {
+        let plan = |dial_string: &str| {
+            table(vec![route(1, "B8", 1)]).plan(&CallRequest {
+                dial_string: dial_string.into(),
+                ..request()
+            })
+        };
+        let leg = plan("pjsip/1@other").stages[0].legs[0].clone();
+        assert_eq!(
+            (leg.technology, leg.dial_string.as_str(), leg.wire_number.as_str()),
+            (Technology::Pjsip, "pjsip/1@other", "1")
+        );
+        let odd = plan("PJSIP/odd").stages[0].legs[0].clone();
+        assert_eq!(
+            (odd.dial_string.as_str(), odd.wire_number.as_str()),
+            ("PJSIP/odd", "912125550100")
+        );
+        for unplaceable in ["DAHDI/g1/1", "SIP/a/1&SIP/b/1", ""] {
+            let plan = plan(unplaceable);
+            assert_eq!(
+                (plan.stages.len(), rejections(&plan)),
+                (0, vec![("MAIN", "not_placeable")]),
+                "{unplaceable}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_rejection_has_its_reason() {
+        let routes = vec![
+            Route {
+                enabled: false,
+                ..route(1, "B8", 1)
+            },
+            Route {
+                campaign: Some("SALES".into()),
+                ..route(2, "B8", 2)
+            },
+            Route {
+                number_match: NumberMatch::parse("prefix", "1213").unwrap(),
+                ..route(3, "B8", 3)
+            },
+            Route {
+                number_match: NumberMatch::parse("pattern", "_1213.").unwrap(),
+                ..route(4, "B8", 4)
+            },
+            route(5, "GONE", 5),
+            route(6, "MAIN", 6),
+            route(7, "BARE", 7),
+            Route {
+                number_format: Some(format(11, "")),
+                ..route(8, "BARE", 8)
+            },
+            route(9, "B8", 9),
+            route(10, "B8", 10),
+        ];
+        let table = table(routes);
+        let explained = table.explain(&request());
+        assert_eq!(
+            rejections(&explained),
+            [
+                ("B8", "route_disabled"),
+                ("B8", "other_campaign"),
+                ("B8", "number_not_matched"),
+                ("B8", "number_not_matched"),
+                ("GONE", "carrier_unavailable"),
+                ("MAIN", "already_planned"),
+                ("BARE", "number_unproven"),
+                ("BARE", "number_unproven"),
+                ("B8", "already_planned"),
+            ]
+        );
+        let plan = table.plan(&request());
+        assert_eq!(plan.stages, explained.stages);
+        let considered = [
+            "other_campaign",
+            "carrier_unavailable",
+            "already_planned",
+            "number_unproven",
+            "number_unproven",
+            "already_planned",
+        ];
+        assert_eq!(
+            rejections(&plan).iter().map(|(_, code)| *code).collect::<Vec<_>>(),
+            considered
+        );
+        let of_sales = table.plan(&CallRequest {
+            campaign: Some("SALES".into()),
+            ..request()
+        });
+        assert_eq!(of_sales.stages[1].legs[0].because, "route 2, priority 2");
+    }
+
+    #[test]
+    fn the_campaigns_dial_prefix_makes_the_canonical_number() {
+        let stripping = carrier("MAIN", &[("_91NXXNXXXXXX", 2, "")]);
+        let bare = Route {
+            number_format: Some(format(0, "+")),
+            ..route(1, "BARE", 1)
+        };
+        let table = RouteTable::build(
+            vec![stripping, carrier("BARE", &[])],
+            vec![bare],
+            prefixes(&[("SALES", "9"), ("NONE", "X"), ("EMPTY", ""), ("OTHER", "8")]),
+        );
+        let sent = |campaign: Option<&str>| {
+            let request = CallRequest {
+                campaign: campaign.map(str::to_owned),
+                ..request()
+            };
+            table.plan(&request).stages[1].legs[0].wire_number.clone()
+        };
+        assert_eq!(sent(Some("SALES")), "+12125550100");
+        for without_prefix in [None, Some("NONE"), Some("EMPTY"), Some("OTHER"), Some("UNKNOWN")] {
+            assert_eq!(sent(without_prefix), "+2125550100", "{without_prefix:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_without_campaign_has_the_prefix_that_all_campaigns_agree_on() {
+        let bare = Route {
+            number_format: Some(format(0, "+")),
+            ..route(1, "BARE", 1)
+        };
+        let sent = |campaigns: &[(&str, &str)], campaign: Option<&str>| {
+            let carriers = vec![carrier("MAIN", &[("_91NXXNXXXXXX", 2, "")]), carrier("BARE", &[])];
+            let table = RouteTable::build(carriers, vec![bare.clone()], prefixes(campaigns));
+            let request = CallRequest {
+                campaign: campaign.map(str::to_owned),
+                ..request()
+            };
+            table.plan(&request).stages[1].legs[0].wire_number.clone()
+        };
+        let agreed = [("SALES", "9"), ("CARE", "9"), ("NONE", "X")];
+        assert_eq!(sent(&agreed, None), "+12125550100");
+        assert_eq!(
+            sent(&agreed, Some("NONE")),
+            "+2125550100",
+            "a named campaign speaks for itself"
+        );
+        assert_eq!(
+            sent(&[("SALES", "9"), ("CARE", "8")], None),
+            "+2125550100",
+            "they disagree"
+        );
+        assert_eq!(
+            sent(&[("SALES", "8")], None),
+            "+2125550100",
+            "it does not fit the number"
+        );
+    }
+
+    #[test]
+    fn carriers_of_three_technologies_back_each_other_up() {
+        let of = |id: &str, technology, peer: &str, pattern: &str, strip| Carrier {
+            technology,
+            peer: peer.into(),
+            ..carrier(id, &[(pattern, strip, "")])
+        };
+        let carriers = vec![
+            of("MAIN", Technology::Sip, "ExampleSIP", "_91999NXXXXXX", 1),
+            of("PJSIPEX", Technology::Pjsip, "ExamplePJSIP", "_81999NXXXXXX", 1),
+            of("OLDIAX", Technology::Iax2, "testcarrier", "_71999NXXXXXX", 2),
+        ];
+        let table = RouteTable::build(
+            carriers,
+            vec![route(1, "PJSIPEX", 1), route(2, "OLDIAX", 2)],
+            HashMap::new(),
+        );
+        let plan = table.plan(&CallRequest {
+            dialled: "919992345678".into(),
+            dial_string: "SIP/ExampleSIP/19992345678".into(),
+            ..request()
+        });
+        assert_eq!(
+            dial_strings(&plan),
+            [
+                "SIP/ExampleSIP/19992345678",
+                "PJSIP/19992345678@ExamplePJSIP",
+                "IAX2/testcarrier/9992345678"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_hundred_thousand_routes_are_not_looked_at_one_by_one() {
+        let numbered = |id: i64, entry: &str, prefix: String| Route {
+            entry: Some(entry.into()),
+            number_match: NumberMatch::Prefix(prefix),
+            ..route(id, "B8", 1)
+        };
+        let own = (0..50_000).map(|n| numbered(n, "MAIN", format!("1{:07}", 2_000_000 + n * 10)));
+        let others = (50_000..100_000).map(|n| numbered(n, &format!("E{n}"), "1".into()));
+        let table = table(own.chain(others).collect());
+        let plan = table.plan(&request());
+        assert_eq!((plan.stages.len(), plan.rejected.len()), (2, 0));
+        assert_eq!(table.of_entry[&request().entry].candidates("12125550100").count(), 1);
+        assert_eq!(table.explain(&request()).rejected.len(), 49_999);
+    }
+
+    fn any_route() -> impl Strategy<Value = Route> {
+        let number_match = prop_oneof![
+            Just(NumberMatch::Any),
+            "1?2?1?".prop_filter_map("empty", |text| NumberMatch::parse("prefix", &text).ok()),
+            "_[1XN]{0,2}[.!]".prop_filter_map("no pattern", |text| NumberMatch::parse("pattern", &text).ok()),
+        ];
+        let entry = prop_oneof![Just(None), Just(Some("MAIN")), Just(Some("B8"))];
+        let campaign = prop_oneof![3 => Just(None), 1 => Just(Some("SALES".to_owned()))];
+        let carrier = prop_oneof![
+            Just("MAIN"),
+            Just("B8"),
+            Just("B7"),
+            Just("B6"),
+            Just("BARE"),
+            Just("GONE")
+        ];
+        (
+            0..50_i64,
+            entry,
+            campaign,
+            number_match,
+            carrier,
+            0..4_i32,
+            any::<bool>(),
+        )
+            .prop_map(
+                |(id, entry, campaign, number_match, carrier, priority, enabled)| Route {
+                    entry: entry.map(CarrierId::from),
+                    campaign,
+                    number_match,
+                    enabled,
+                    ..route(id, carrier, priority)
+                },
+            )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn explaining_changes_no_plan(
+            routes in proptest::collection::vec(any_route(), 0..12), limit in 1_usize..6,
+            dialled in prop_oneof![Just("912125550100"), Just("911"), Just("9"), Just("812125550100")],
+            entry in prop_oneof![Just("MAIN"), Just("B8"), Just("NEW")],
+            campaign in prop_oneof![Just(None), Just(Some("SALES".to_owned()))],
+        ) {
+            let table = RouteTable::build(carriers(), routes, prefixes(&[("SALES", "9")])).with_attempt_limit(limit);
+            let request = CallRequest { entry: entry.into(), dialled: dialled.into(), campaign, ..request() };
+            let (plan, explained) = (table.plan(&request), table.explain(&request));
+            prop_assert_eq!(&plan.stages, &explained.stages);
+            prop_assert!(plan.stages.len() <= limit && plan.stages[0].legs[0].carrier.as_str() == entry);
+            for rejection in &plan.rejected {
+                prop_assert!(explained.rejected.contains(rejection), "{:?}", rejection);
+            }
+            let mut planned: Vec<_> = plan.stages.iter().map(|stage| &stage.legs[0].carrier).collect();
+            planned.sort();
+            planned.dedup();
+            prop_assert_eq!(planned.len(), plan.stages.len());
+        }
+    }
+}
