@@ -10,12 +10,16 @@
 //! Edges (everything that waits):
 //!
 //! Brain (pure, deterministic, `now` is an argument):
+//! - [`call`]: the state machine of one call.
 //! - [`verdict`]: what the end of an attempt means, for routing, for health and for the dialer.
+//! - [`admission`]: one door for every leg.
 //! - [`routing`]: which carriers a call may use, in which order, and why.
 //! - [`carrier`]: the carrier as the brain sees it.
 //! - [`asterisk_conf`]: Asterisk's configuration language, dial patterns and `Dial()` lines; a pure library.
 
+pub mod admission;
 pub mod asterisk_conf;
+pub mod call;
 pub mod carrier;
 pub mod routing;
 pub mod verdict;

@@ -1,0 +1,16 @@
+//! The state machine of one call: inputs in, commands out.
+//!
+//! It owns the order of attempts, the timers' meaning, the one decision per leg and the last word to the dialer. It must
+//! not know channels, bridges, ARI, AGI, sockets, tables or the clock: commands are intents, and time comes in as [`Now`].
+
+mod attempt;
+mod command;
+mod input;
+mod machine;
+#[cfg(test)]
+mod tests;
+
+pub use attempt::Attempt;
+pub use command::{Command, Indication, LegSpec};
+pub use input::{AdmissionRefusal, Input, LegEvent, LegId, Now, Timer};
+pub use machine::{Call, CallSpec, ResumedLeg, ResumedStage, TimeLimit};
