@@ -8,6 +8,7 @@
 //! Use cases:
 //!
 //! Edges (everything that waits):
+//! - [`ari`]: Asterisk's REST interface and its events.
 //!
 //! Brain (pure, deterministic, `now` is an argument):
 //! - [`call`]: the state machine of one call.
@@ -18,6 +19,7 @@
 //! - [`asterisk_conf`]: Asterisk's configuration language, dial patterns and `Dial()` lines; a pure library.
 
 pub mod admission;
+pub mod ari;
 pub mod asterisk_conf;
 pub mod call;
 pub mod carrier;

@@ -1,0 +1,102 @@
+//! `/applications`: what Asterisk holds for a Stasis application.
+
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+
+use crate::ari::{Client, Error, Event, Operation};
+
+/// Operations on `/applications`.
+#[derive(Clone, Copy, Debug)]
+pub struct Applications<'a>(&'a Client);
+
+impl Client {
+    /// Operations on `/applications`.
+    pub fn applications(&self) -> Applications<'_> {
+        Applications(self)
+    }
+}
+
+/// A Stasis application, as Asterisk sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Application {
+    /// Its name.
+    pub name: String,
+    /// The channels whose events it gets. They need not be under its control any more.
+    pub channel_ids: Vec<String>,
+    /// The bridges whose events it gets.
+    pub bridge_ids: Vec<String>,
+}
+
+/// Which event types Asterisk sends to an application. Both lists empty: all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EventFilter {
+    /// Only these types are sent; an empty list allows all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed: Vec<EventType>,
+    /// These types are not sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    disallowed: Vec<EventType>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct EventType {
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+impl EventFilter {
+    /// Sends only these types.
+    pub fn allow(kinds: impl IntoIterator<Item = &'static str>) -> Self {
+        Self {
+            allowed: kinds.into_iter().map(|kind| EventType { kind }).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Sends every type but these.
+    pub fn disallow(kinds: impl IntoIterator<Item = &'static str>) -> Self {
+        Self {
+            disallowed: kinds.into_iter().map(|kind| EventType { kind }).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Sends exactly the types that [`Event`] decodes.
+    pub fn decoded() -> Self {
+        Self::allow(Event::KINDS)
+    }
+}
+
+impl Applications<'_> {
+    /// `get`: the channels and bridges of an application.
+    ///
+    /// # Errors
+    /// [`Error::Status`] with 404 when Asterisk does not know the application.
+    pub async fn get(&self, app: &str) -> Result<Application, Error> {
+        let operation = Operation {
+            name: "get application",
+            target: app,
+        };
+        self.0
+            .request(operation, Method::GET, &["applications", app])
+            .fetch()
+            .await
+    }
+
+    /// `filter`: replaces the application's event filter. Asterisk forgets it with the application.
+    ///
+    /// # Errors
+    /// [`Error::Status`] with 404 when the application is not connected, or where the operation does not exist (see
+    /// [`Capabilities::event_filter`](crate::ari::Capabilities::event_filter)).
+    pub async fn filter(&self, app: &str, filter: &EventFilter) -> Result<(), Error> {
+        let operation = Operation {
+            name: "filter events of application",
+            target: app,
+        };
+        let request = self
+            .0
+            .request(operation, Method::PUT, &["applications", app, "eventFilter"]);
+        request.json(filter).execute().await
+    }
+}
