@@ -8,7 +8,10 @@
 //! Use cases:
 //!
 //! Edges (everything that waits):
+//! - [`engine`]: carries calls out on Asterisk; one task per call.
 //! - [`ari`]: Asterisk's REST interface and its events.
+//! - [`vicidial`]: VICIdial's carrier table.
+//! - [`store`]: our own tables.
 //!
 //! Brain (pure, deterministic, `now` is an argument):
 //! - [`call`]: the state machine of one call.
@@ -23,5 +26,9 @@ pub mod ari;
 pub mod asterisk_conf;
 pub mod call;
 pub mod carrier;
+pub mod config;
+pub mod engine;
 pub mod routing;
+pub mod store;
 pub mod verdict;
+pub mod vicidial;

@@ -1,0 +1,201 @@
+//! The settings of each room, with their defaults.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::ari::{self, Credentials, Endpoint};
+use crate::store::StoreUrl;
+
+/// Everything that the configuration decides, one struct a room.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The database.
+    pub store: StoreSettings,
+    /// Which dialer this is.
+    pub server: ServerSettings,
+    /// Asterisk's REST interface.
+    pub ari: AriSettings,
+    /// How a call is carried.
+    pub call: CallSettings,
+    /// How operators reach the running daemon.
+    pub control: ControlSettings,
+    /// What is logged.
+    pub log: LogSettings,
+}
+
+/// `[store]`: the database.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSettings {
+    /// Where the tables are.
+    pub url: StoreUrl,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            url: StoreUrl::sqlite("/var/lib/crankback/crankback.db"),
+        }
+    }
+}
+
+/// `[server]`: which dialer this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// This dialer's `server_ip` in VICIdial: carriers of other servers are not read.
+    pub ip: Ipv4Addr,
+    /// Tells the dialers of one database apart, 0 to 99: two digits of every leg's channel id.
+    pub number: u8,
+}
+
+impl ServerSettings {
+    /// The greatest `number`.
+    pub const MAXIMUM_NUMBER: u8 = 99;
+}
+
+/// `[ari]`: Asterisk's REST interface.
+#[derive(Clone, Debug)]
+pub struct AriSettings {
+    /// `url`: where Asterisk's HTTP server listens.
+    pub endpoint: Endpoint,
+    /// `username`, with `password` or the first line of `password_file`.
+    pub credentials: Credentials,
+    /// The Stasis application that the dialplan names. One daemon, one name.
+    pub app: String,
+}
+
+impl AriSettings {
+    /// The default of `url`.
+    pub const DEFAULT_URL: &str = "http://127.0.0.1:8088";
+    /// The default of `app`.
+    pub const DEFAULT_APP: &str = "crankback";
+
+    /// What the ARI client needs, with its default limits.
+    ///
+    /// # Errors
+    /// When `app` is no application name; settings that were loaded have a good one.
+    pub fn connection(&self) -> Result<ari::Config, ari::ConfigError> {
+        ari::Config::new(self.endpoint.clone(), self.credentials.clone(), &self.app)
+    }
+}
+
+/// `[call]`: how a call is carried.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallSettings {
+    /// `guard_ms`: nothing at all came back from a carrier for so long: move on.
+    #[serde(rename = "guard_ms", deserialize_with = "milliseconds")]
+    pub guard: Duration,
+    /// `progress_ms`: a carrier that said 100 Trying neither rings nor sends media for so long: move on.
+    #[serde(rename = "progress_ms", deserialize_with = "milliseconds")]
+    pub progress: Duration,
+    /// `default_time_left_s`: what a call may take when the dialer told no limit.
+    #[serde(rename = "default_time_left_s", deserialize_with = "seconds")]
+    pub default_time_left: Duration,
+    /// `safety_margin_ms`: taken off the dialer's limit, so that we end before it does.
+    #[serde(rename = "safety_margin_ms", deserialize_with = "milliseconds")]
+    pub safety_margin: Duration,
+    /// `minimum_attempt_ms`: with less time left than this no further attempt starts.
+    #[serde(rename = "minimum_attempt_ms", deserialize_with = "milliseconds")]
+    pub minimum_attempt: Duration,
+    /// Attempts that one call may make, the first included.
+    pub max_attempts: u8,
+    /// Whether media before the answer reaches the caller.
+    pub early_media: EarlyMedia,
+}
+
+impl Default for CallSettings {
+    fn default() -> Self {
+        Self {
+            guard: Duration::from_secs(4),
+            progress: Duration::from_secs(12),
+            default_time_left: Duration::from_secs(30),
+            safety_margin: Duration::from_secs(1),
+            minimum_attempt: Duration::from_secs(6),
+            max_attempts: 3,
+            early_media: EarlyMedia::Auto,
+        }
+    }
+}
+
+/// Whether media before the answer reaches the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EarlyMedia {
+    /// Where the caller can hear it.
+    Auto,
+    /// Never.
+    Never,
+}
+
+/// `[control]`: how operators reach the running daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ControlSettings {
+    /// The unix socket; an absolute path.
+    pub socket: PathBuf,
+}
+
+impl Default for ControlSettings {
+    fn default() -> Self {
+        Self {
+            socket: PathBuf::from("/run/crankback/control.sock"),
+        }
+    }
+}
+
+/// `[log]`: what is logged, to standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// One line of text or one JSON object an event.
+    pub format: LogFormat,
+    /// The least important level that is written.
+    pub level: LogLevel,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Text,
+            level: LogLevel::Info,
+        }
+    }
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one object a line.
+    Json,
+}
+
+/// The least important level that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// Something failed and a person should look.
+    Error,
+    /// Something is not as it should be; the daemon copes.
+    Warn,
+    /// What happened, one line a call or less.
+    Info,
+    /// Every decision.
+    Debug,
+    /// Every message.
+    Trace,
+}
+
+fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u32::deserialize(deserializer).map(|value| Duration::from_millis(value.into()))
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u32::deserialize(deserializer).map(|value| Duration::from_secs(value.into()))
+}

@@ -1,0 +1,237 @@
+use std::time::Duration;
+
+use super::*;
+use crate::ari::Endpoint;
+
+const REQUIRED: &str = "[server]\nip = \"10.0.0.7\"\n[ari]\nusername = \"crankback\"\npassword = \"hunter2\"\n";
+
+fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("crankback.toml");
+    std::fs::write(&path, text).expect("the configuration is written");
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    load(&Source::File(path), environment)
+}
+
+fn complaint(text: &str, environment: &[(&str, &str)]) -> String {
+    let error = load_text(text, environment).expect_err("must be refused");
+    let text = error.to_string();
+    match text.split_once("crankback.toml") {
+        Some((_, rest)) => rest.to_owned(),
+        None => text,
+    }
+}
+
+#[test]
+fn required_keys_alone_give_the_defaults() {
+    let settings = load_text(REQUIRED, &[]).expect("is complete");
+    assert_eq!(settings.store, StoreSettings::default());
+    assert_eq!(settings.call, CallSettings::default());
+    assert_eq!(settings.control, ControlSettings::default());
+    assert_eq!(settings.log, LogSettings::default());
+    assert_eq!(
+        settings.ari.endpoint,
+        Endpoint::parse("http://127.0.0.1:8088").expect("is an address")
+    );
+    assert_eq!(settings.ari.app, "crankback");
+    settings.ari.connection().expect("is what the client takes");
+}
+
+#[test]
+fn the_annotated_example_names_every_key_with_its_default() {
+    let text = include_str!("../../examples/crankback.toml");
+    let settings = load_text(text, &[]).expect("the example must load");
+    assert_eq!(settings.store, StoreSettings::default());
+    assert_eq!(settings.call, CallSettings::default());
+    assert_eq!(settings.control, ControlSettings::default());
+    assert_eq!(settings.log, LogSettings::default());
+    assert_eq!(
+        settings.ari.endpoint,
+        Endpoint::parse(AriSettings::DEFAULT_URL).expect("is an address")
+    );
+    assert_eq!(settings.ari.app, AriSettings::DEFAULT_APP);
+    for section in keys::sections() {
+        let start = text
+            .find(&format!("\n[{section}]"))
+            .unwrap_or_else(|| panic!("[{section}] is not in the example"));
+        let body = text[start + 2..].split("\n[").next().unwrap_or_default();
+        for key in keys::keys(section) {
+            let named = body.lines().any(|line| {
+                line.trim_start_matches("# ")
+                    .strip_prefix(key)
+                    .is_some_and(|rest| rest.starts_with(" = "))
+            });
+            assert!(named, "{section}.{key} is not in the example");
+        }
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let text = format!("{REQUIRED}[call]\nguard_ms = 3000\nmax_attempts = 2\n");
+    let environment = [
+        ("CRANKBACK_CALL__GUARD_MS", "2500"),
+        ("CRANKBACK_ARI__PASSWORD", "12345"),
+        ("CRANKBACK_LOG__FORMAT", "json"),
+        ("CRANKBACK_STORE__URL", "sqlite:///srv/crankback.db"),
+        ("CRANKBACK_CONFIG", "/elsewhere"),
+        ("PATH", "/bin"),
+    ];
+    let settings = load_text(&text, &environment).expect("is complete");
+    assert_eq!(settings.call.guard, Duration::from_millis(2500));
+    assert_eq!(settings.call.max_attempts, 2);
+    assert_eq!(settings.log.format, LogFormat::Json);
+    assert_eq!(settings.store.url.to_string(), "sqlite:///srv/crankback.db");
+}
+
+#[test]
+fn wrong_variables_are_named() {
+    let cases = [
+        (
+            "CRANKBACK_CALL__GAURD_MS",
+            "1",
+            "call.gaurd_ms: unknown key; did you mean `guard_ms`?",
+        ),
+        (
+            "CRANKBACK_CAL__GUARD_MS",
+            "1",
+            "cal: unknown section; did you mean `call`?",
+        ),
+        (
+            "CRANKBACK_ARI_PASSWORD",
+            "x",
+            "two underscores part section and key; did you mean `CRANKBACK_ARI__PASSWORD`?",
+        ),
+    ];
+    for (variable, value, expected) in cases {
+        assert_eq!(
+            complaint(REQUIRED, &[(variable, value)]),
+            format!("environment variable {variable}: {expected}"),
+            "{variable}"
+        );
+    }
+    let wrong_type = complaint(REQUIRED, &[("CRANKBACK_CALL__GUARD_MS", "soon")]);
+    assert!(
+        wrong_type.contains("CRANKBACK_CALL__GUARD_MS: call.guard_ms: invalid type"),
+        "{wrong_type}"
+    );
+}
+
+#[test]
+fn wrong_lines_are_named_with_line_and_column() {
+    let cases = [
+        (
+            "[call]\nmax_attempts = 2\ngaurd_ms = 1\n",
+            ":8:1: call.gaurd_ms: unknown key; did you mean `guard_ms`?",
+        ),
+        (
+            "[cal]\nguard_ms = 1\n",
+            ":6:2: cal: unknown section; did you mean `call`?",
+        ),
+        (
+            "[call]\nguard_ms = \"4s\"\n",
+            ":7:12: call.guard_ms: invalid type: string \"4s\", expected u32",
+        ),
+        (
+            "[log]\nlevel = \"loud\"\n",
+            ":7:9: log.level: unknown variant `loud`, expected one of `error`,",
+        ),
+        ("[store]\nurl = \"crankback.db\"\n", ":7:7: store.url: "),
+        ("[store]\nurl = \n", ":7:7: not valid TOML"),
+    ];
+    for (text, expected) in cases {
+        let complaint = complaint(&format!("{REQUIRED}{text}"), &[]);
+        assert!(complaint.starts_with(expected), "{complaint}\nexpected {expected}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let text = "[ari]\nurl = \"ftp://pbx\"\napp = \"a,b\"\n[call]\nmax_attempts = 0\nguard_ms = 20000\n[control]\nsocket = \"control.sock\"\n";
+    let ConfigError::Invalid { problems, .. } = load_text(text, &[]).expect_err("is wrong") else {
+        panic!("must be a list of problems")
+    };
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.key).collect();
+    let expected = [
+        "server.ip",
+        "ari.url",
+        "ari.app",
+        "ari.username",
+        "ari.password",
+        "call.progress_ms",
+        "call.max_attempts",
+        "control.socket",
+    ];
+    assert_eq!(keys, expected);
+}
+
+#[test]
+fn a_password_file_stands_for_the_password() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("secret");
+    std::fs::write(&file, "from-the-file\n").expect("is written");
+    let text = format!(
+        "[server]\nip = \"10.0.0.7\"\n[ari]\nusername = \"u\"\npassword_file = \"{}\"\n",
+        file.display()
+    );
+    load_text(&text, &[]).expect("is complete");
+
+    let both = complaint(&format!("{text}password = \"x\"\n"), &[]);
+    assert!(
+        both.contains("ari.password: set together with ari.password_file"),
+        "{both}"
+    );
+    std::fs::write(&file, "\n").expect("is emptied");
+    let empty = complaint(&text, &[]);
+    assert!(empty.contains("ari.password: empty"), "{empty}");
+    std::fs::remove_file(&file).expect("is removed");
+    let missing = complaint(&text, &[]);
+    assert!(missing.contains("ari.password_file: cannot read"), "{missing}");
+}
+
+#[test]
+fn a_secret_is_never_repeated() {
+    let settings = load_text(REQUIRED, &[]).expect("is complete");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let head = "[server]\nip = \"10.0.0.7\"\n[ari]\nusername = \"u\"\n";
+    for line in [
+        "password = 4711",
+        "password = 47.11",
+        "password = hunter2",
+        "password = \"hunter2",
+        "password = [\"hunter2\"]",
+        "password = { a = \"hunter2\" }",
+        "url = \"http://u:hunter2@127.0.0.1:8088\"\npassword = \"x\"",
+    ] {
+        let error = load_text(&format!("{head}{line}\n"), &[]).expect_err("must be refused");
+        let told = format!("{error} {error:?}");
+        assert!(
+            !told.contains("hunter2") && !told.contains("4711") && !told.contains("47.11"),
+            "{line}: {told}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_under_a_misspelt_name_is_not_repeated_either() {
+    for (variable, told) in [
+        ("CRANKBACK_ARI__PASWORD", "did you mean `password`?"),
+        ("CRANKBACK_ARI_PASSWORD", "did you mean `CRANKBACK_ARI__PASSWORD`?"),
+        ("CRANKBACK_ARY__PASSWORD", "did you mean `ari`?"),
+    ] {
+        let error = load_text(REQUIRED, &[(variable, "hunter3")]).expect_err("must be refused");
+        let text = format!("{error} {error:?}");
+        assert!(text.contains(told) && !text.contains("hunter3"), "{text}");
+    }
+    let in_file = complaint(&format!("{REQUIRED}pasword = \"hunter3\"\n"), &[]);
+    assert_eq!(in_file, ":6:1: ari.pasword: unknown key; did you mean `password`?");
+}
+
+#[test]
+fn a_named_file_must_be_there_but_the_default_may_be_missing() {
+    let missing = load(&Source::File("/nonexistent/crankback.toml".into()), []).expect_err("is missing");
+    assert_eq!(missing.code(), "config_unreadable");
+    assert!(missing.to_string().contains("/nonexistent/crankback.toml"));
+}

@@ -1,0 +1,170 @@
+//! From what is written to what the rooms get: required keys, files of secrets, values that must fit together.
+
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::ari::{self, Credentials, Endpoint};
+
+use super::document::{AriDocument, Document, ServerDocument};
+use super::error::{ConfigError, Problem};
+use super::settings::{AriSettings, CallSettings, ControlSettings, ServerSettings, Settings};
+
+/// `sun_path` holds 108 bytes with the final zero; the socket is made under a name that is 4 bytes longer (`.new`).
+const SOCKET_PATH_LIMIT: usize = 103;
+
+/// Turns the document into settings, or names everything that is wrong with it.
+pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, ConfigError> {
+    let mut problems = Vec::new();
+    let server = server(document.server, &mut problems);
+    let ari = ari(document.ari, &mut problems);
+    call(&document.call, &mut problems);
+    control(&document.control, &mut problems);
+    match (server, ari) {
+        (Some(server), Some(ari)) if problems.is_empty() => Ok(Settings {
+            store: document.store,
+            server,
+            ari,
+            call: document.call,
+            control: document.control,
+            log: document.log,
+        }),
+        _ => Err(ConfigError::Invalid {
+            path: path.to_owned(),
+            problems,
+        }),
+    }
+}
+
+fn server(document: ServerDocument, problems: &mut Vec<Problem>) -> Option<ServerSettings> {
+    if document.ip.is_none() {
+        problem(
+            problems,
+            "server.ip",
+            "not set: give this dialer's server_ip as on VICIdial's Servers screen (VARserver_ip in /etc/astguiclient.conf)",
+        );
+    }
+    if document.number > ServerSettings::MAXIMUM_NUMBER {
+        problem(
+            problems,
+            "server.number",
+            "must be 0 to 99: two digits of every leg's channel id",
+        );
+    }
+    document.ip.map(|ip| ServerSettings {
+        ip,
+        number: document.number,
+    })
+}
+
+fn ari(document: AriDocument, problems: &mut Vec<Problem>) -> Option<AriSettings> {
+    let url = document.url.as_deref().unwrap_or(AriSettings::DEFAULT_URL);
+    let endpoint = told(problems, "ari.url", Endpoint::parse(url));
+    let app = document.app.unwrap_or_else(|| AriSettings::DEFAULT_APP.to_owned());
+    if app.is_empty()
+        || !app
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+    {
+        problem(
+            problems,
+            "ari.app",
+            "must be made of letters, digits, `_`, `-` and `.`: it stands in the dialplan",
+        );
+    }
+    let username = document.username.filter(|name| !name.is_empty());
+    if username.is_none() {
+        problem(
+            problems,
+            "ari.username",
+            "not set: give the user of Asterisk's ari.conf",
+        );
+    }
+    let password = match (document.password, document.password_file) {
+        (Some(_), Some(_)) => {
+            problem(
+                problems,
+                "ari.password",
+                "set together with ari.password_file: keep one of them",
+            );
+            None
+        }
+        (Some(password), None) => Some(password.0),
+        (None, Some(file)) => password_file(&file, problems),
+        (None, None) => {
+            let what = "not set: give ari.password, ari.password_file or CRANKBACK_ARI__PASSWORD";
+            problem(problems, "ari.password", what);
+            None
+        }
+    };
+    if password
+        .as_ref()
+        .is_some_and(|password| password.expose_secret().is_empty())
+    {
+        problem(
+            problems,
+            "ari.password",
+            "empty: Asterisk refuses a user without password",
+        );
+    }
+    let credentials = told(problems, "ari.username", Credentials::new(&username?, password?));
+    Some(AriSettings {
+        endpoint: endpoint?,
+        credentials: credentials?,
+        app,
+    })
+}
+
+fn told<T>(problems: &mut Vec<Problem>, key: &'static str, result: Result<T, ari::ConfigError>) -> Option<T> {
+    result.map_err(|error| problem(problems, key, error.to_string())).ok()
+}
+
+fn password_file(file: &Path, problems: &mut Vec<Problem>) -> Option<SecretString> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Some(SecretString::from(text.lines().next().unwrap_or_default())),
+        Err(error) => {
+            let what = format!("cannot read {}: {error}; check the path and its rights", file.display());
+            problem(problems, "ari.password_file", what);
+            None
+        }
+    }
+}
+
+fn call(call: &CallSettings, problems: &mut Vec<Problem>) {
+    if call.guard < Duration::from_millis(500) {
+        let what = "less than 500: a healthy carrier may need that long for its first answer";
+        problem(problems, "call.guard_ms", what);
+    }
+    if call.progress < call.guard {
+        problem(
+            problems,
+            "call.progress_ms",
+            "less than call.guard_ms: the progress timer runs longer than the guard",
+        );
+    }
+    if call.max_attempts == 0 {
+        problem(problems, "call.max_attempts", "0: a call needs at least one attempt");
+    }
+    if call.default_time_left < call.minimum_attempt + call.safety_margin {
+        problem(
+            problems,
+            "call.default_time_left_s",
+            "shorter than call.minimum_attempt_ms and call.safety_margin_ms together: no attempt could start",
+        );
+    }
+}
+
+fn control(control: &ControlSettings, problems: &mut Vec<Problem>) {
+    if !control.socket.is_absolute() {
+        let what = "not an absolute path: daemon and command line must mean the same file";
+        problem(problems, "control.socket", what);
+    } else if control.socket.as_os_str().len() > SOCKET_PATH_LIMIT {
+        let what = format!("longer than {SOCKET_PATH_LIMIT} bytes: the system takes no longer path for a socket");
+        problem(problems, "control.socket", what);
+    }
+}
+
+fn problem(problems: &mut Vec<Problem>, key: &'static str, what: impl Into<String>) {
+    problems.push(Problem { key, what: what.into() });
+}

@@ -1,0 +1,16 @@
+//! Engines: they carry calls out on Asterisk.
+//!
+//! The runner drives one call: it feeds the call's state machine and carries its commands to a driver. A driver knows one
+//! way of placing legs; `stasis` does it over ARI. This room owns tasks, timers, permits and channels. It must not decide
+//! which carrier is next or what a failure means.
+
+mod door;
+mod live;
+mod port;
+mod runner;
+pub mod stasis;
+
+pub use door::{Door, Permit};
+pub use live::{LiveCall, LiveReporter, LiveState, LiveView};
+pub use port::{AttemptRecord, CallIdentity, CallerEntry, DialerContract, Driver};
+pub use runner::{CallRunner, RunnerEnd, RunnerShared, now};

@@ -1,0 +1,197 @@
+//! The runner: one task per call. It feeds the call's state machine and carries its commands to a driver.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::call::{Attempt, Call, Command, Input, LegEvent, LegId, Now, Timer};
+
+use super::door::{Door, Permit};
+use super::live::LiveReporter;
+use super::port::{AttemptRecord, CallIdentity, Driver};
+
+/// A call that is over waits at most so long for its last channels to go: longer than a request is repeated.
+const TIDY_LIMIT: Duration = Duration::from_secs(150);
+
+/// How a call's task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunnerEnd {
+    /// Nothing is left of the call.
+    Clean,
+    /// The daemon goes; the connected call goes on and waits for the next one.
+    LeftConnected,
+    /// Something was still there after the time allowed for tidying up; reconciliation takes it from here.
+    Leftovers,
+}
+
+/// The current time, both kinds.
+pub fn now() -> Now {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Now {
+        monotonic: Instant::now(),
+        wall_ms: i64::try_from(wall.as_millis()).unwrap_or(i64::MAX),
+    }
+}
+
+/// What all runners share.
+#[derive(Clone, Debug)]
+pub struct RunnerShared {
+    /// The door in front of every leg.
+    pub door: Door,
+    /// Where attempts go on record.
+    pub records: mpsc::Sender<AttemptRecord>,
+    /// Cancelled when the daemon goes down: connected calls are left to the next one.
+    pub leaving: CancellationToken,
+}
+
+/// Everything that one call needs to run.
+#[derive(Debug)]
+pub struct CallRunner<D> {
+    call: Call,
+    driver: D,
+    identity: CallIdentity,
+    shared: RunnerShared,
+    live: LiveReporter,
+    permits: HashMap<LegId, Permit>,
+    timers: Vec<(Timer, Instant)>,
+}
+
+impl<D: Driver> CallRunner<D> {
+    /// A runner for a call and the driver that carries it.
+    pub fn new(call: Call, driver: D, identity: CallIdentity, shared: RunnerShared, live: LiveReporter) -> Self {
+        Self {
+            call,
+            driver,
+            identity,
+            shared,
+            live,
+            permits: HashMap::new(),
+            timers: Vec::new(),
+        }
+    }
+
+    /// Runs the call to its end; `commands` are the first ones.
+    pub async fn run(mut self, commands: Vec<Command>) -> RunnerEnd {
+        self.carry_out(commands).await;
+        let mut give_up_at = None;
+        let end = loop {
+            if self.call.is_over() {
+                self.live.over();
+                if self.driver.is_idle() {
+                    break RunnerEnd::Clean;
+                }
+                give_up_at.get_or_insert_with(|| Instant::now() + TIDY_LIMIT);
+                self.timers.clear();
+            }
+            if self.call.is_connected() && self.shared.leaving.is_cancelled() {
+                return RunnerEnd::LeftConnected;
+            }
+            let next_timer = self.timers.iter().min_by_key(|(_, at)| *at).copied();
+            let wake_at = next_timer.map(|(_, at)| at).or(give_up_at);
+            let input = tokio::select! {
+                input = self.driver.next() => input,
+                () = self.shared.leaving.cancelled(), if self.call.is_connected() => continue,
+                () = sleep_until(wake_at) => match next_timer {
+                    Some((timer, _)) => {
+                        self.timers.retain(|(armed, _)| *armed != timer);
+                        Some(Input::TimerFired(timer))
+                    }
+                    None => break RunnerEnd::Leftovers,
+                },
+            };
+            let Some(input) = input else { continue };
+            if let Input::Leg(leg, LegEvent::Ended(_) | LegEvent::Taken) = &input {
+                self.permits.remove(leg);
+            }
+            self.live.sees(&input);
+            let commands = self.call.handle(input, now());
+            self.carry_out(commands).await;
+        };
+        if end == RunnerEnd::Leftovers {
+            warn!(
+                call = self.identity.call_id,
+                "the call is over but channels of it are left"
+            );
+        }
+        self.driver.close().await;
+        end
+    }
+
+    async fn carry_out(&mut self, commands: Vec<Command>) {
+        let mut commands = std::collections::VecDeque::from(commands);
+        while let Some(command) = commands.pop_front() {
+            self.live.carries_out(&command);
+            match command {
+                Command::Admit(leg, carrier) => {
+                    let answer = match self.shared.door.admit(&carrier).await {
+                        Ok(permit) => {
+                            self.permits.insert(leg, permit);
+                            Input::Admitted(leg)
+                        }
+                        Err(refusal) => Input::Refused(leg, refusal),
+                    };
+                    // Before what else is waiting: the next leg goes out first, tidying up comes after it.
+                    for command in self.call.handle(answer, now()).into_iter().rev() {
+                        commands.push_front(command);
+                    }
+                }
+                Command::StartLeg(spec) => self.driver.start_leg(spec),
+                Command::AskLeg(leg) => self.driver.ask_leg(leg),
+                Command::AbandonLeg(leg, reason) => self.driver.abandon_leg(leg, reason),
+                Command::Connect(leg) => self.driver.connect(leg),
+                Command::Indicate(indication) => self.driver.indicate(indication),
+                Command::ArmTimer(timer, at) => self.timers.push((timer, at)),
+                Command::Finish(result) => self.driver.finish(result),
+                Command::HandBack => self.driver.hand_back(),
+                Command::Record(attempt) => self.record(attempt),
+            }
+        }
+    }
+
+    fn record(&self, attempt: Attempt) {
+        let call = &self.identity;
+        if let Some(verdict) = &attempt.verdict {
+            let reply = verdict
+                .dialer
+                .tech
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            info!(
+                call = call.call_id,
+                code = call.call_code,
+                n = attempt.n,
+                carrier = %attempt.carrier,
+                number = attempt.wire_number,
+                reply,
+                cause = attempt.q850,
+                progress = attempt.progress.as_str(),
+                action = verdict.action.as_str(),
+                why = verdict.why,
+                "attempt ended"
+            );
+        }
+        let channel_id = self.driver.channel_id(LegId(attempt.n)).map(str::to_owned);
+        let record = AttemptRecord {
+            call: call.clone(),
+            attempt,
+            channel_id,
+        };
+        if self.shared.records.try_send(record).is_err() {
+            warn!(
+                call = call.call_id,
+                "the attempt could not be put on record: the writer does not keep up"
+            );
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

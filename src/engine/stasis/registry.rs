@@ -1,0 +1,95 @@
+//! Which channel belongs to which call.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tracing::error;
+
+use crate::ari::Event;
+
+/// What the dispatcher tells a call.
+#[derive(Clone, Debug)]
+pub(super) enum CallEvent {
+    /// An event of one of its channels.
+    Ari(Arc<Event>),
+    /// The connection is lost.
+    Lost,
+    /// The connection is back; events in between are missing.
+    Back,
+}
+
+/// A call asks for events of a channel, or no longer wants them.
+#[derive(Debug)]
+pub(super) enum Registration {
+    /// From now on events of the channel go to the call.
+    Add {
+        channel: String,
+        call: mpsc::Sender<CallEvent>,
+    },
+    /// The channel is of no interest any more.
+    Remove { channel: String },
+    /// Nothing is left of a call.
+    CallOver { caller: String },
+}
+
+/// Events that wait for one call. A call that lets so many pile up is stuck.
+pub(super) const MAILBOX: usize = 1_024;
+
+/// The map of channels to calls; owned by the dispatcher.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    channels: HashMap<String, mpsc::Sender<CallEvent>>,
+    callers: HashMap<String, mpsc::Sender<CallEvent>>,
+}
+
+impl Registry {
+    pub(super) fn add_call(&mut self, caller: &str, call: mpsc::Sender<CallEvent>) {
+        self.callers.insert(caller.to_owned(), call.clone());
+        self.channels.insert(caller.to_owned(), call);
+    }
+
+    pub(super) fn apply(&mut self, registration: Registration) {
+        match registration {
+            Registration::Add { channel, call } => {
+                self.channels.insert(channel, call);
+            }
+            Registration::Remove { channel } => {
+                self.channels.remove(&channel);
+            }
+            Registration::CallOver { caller } => {
+                self.callers.remove(&caller);
+                self.channels.remove(&caller);
+            }
+        }
+    }
+
+    pub(super) fn knows(&self, channel: &str) -> bool {
+        self.channels.contains_key(channel)
+    }
+
+    /// Delivers an event to the call of a channel; false where no call wants it.
+    pub(super) fn deliver(&self, channel: &str, event: &Arc<Event>) -> bool {
+        let Some(call) = self.channels.get(channel) else {
+            return false;
+        };
+        if let Err(mpsc::error::TrySendError::Full(_)) = call.try_send(CallEvent::Ari(Arc::clone(event))) {
+            error!(channel, "a call does not take its events: one is lost");
+        }
+        true
+    }
+
+    pub(super) fn tell_all(&self, event: &CallEvent) {
+        for call in self.callers.values() {
+            let _ = call.try_send(event.clone());
+        }
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.callers.len()
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        self.channels.len()
+    }
+}

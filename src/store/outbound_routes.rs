@@ -1,0 +1,178 @@
+//! `crankback_outbound_routes`: which carriers follow which, as an operator chose it.
+
+use super::audit::{self, AuditRow};
+use super::error::StoreError;
+use super::meta;
+use super::owner::Store;
+use super::transaction::{Row, Transaction, Value};
+
+/// A route that has no id yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRoute {
+    /// The carrier whose dialplan line sent the call; `None`: any.
+    pub entry_carrier_id: Option<String>,
+    /// The campaign; `None`: any.
+    pub campaign_id: Option<String>,
+    /// `any`, `prefix` or `pattern`.
+    pub match_type: String,
+    /// The prefix or the pattern; empty for `any`.
+    pub match_text: String,
+    /// The carrier that the route leads to.
+    pub carrier_id: String,
+    /// Lower is tried first.
+    pub priority: i32,
+    /// Share among carriers of equal priority.
+    pub weight: u32,
+    /// Price of a minute in millionths of the currency, where known.
+    pub cost: Option<i64>,
+    /// When the route holds; `None`: always.
+    pub schedule: Option<String>,
+    /// Characters dropped from the front of the number; `None`: as the carrier has it.
+    pub strip_prefix: Option<u32>,
+    /// Put before what is left; `None`: as the carrier has it.
+    pub add_prefix: Option<String>,
+    /// Switched on.
+    pub enabled: bool,
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteRow {
+    /// The route's number.
+    pub id: i64,
+    /// All the rest.
+    pub route: NewRoute,
+}
+
+/// What became of a route that was to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteAdded {
+    /// It is there, with this id.
+    New(i64),
+    /// Nothing was changed: the route with this id is for the same calls and leads to the same carrier.
+    Same(i64),
+}
+
+impl Store {
+    /// Adds a route, its id one above the highest there is, unless there is one for the same calls to the same carrier.
+    /// `audit` makes of the new id the row that goes on record with it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be written.
+    pub async fn add_route(
+        &self,
+        route: NewRoute,
+        audit: impl FnOnce(i64) -> AuditRow + Send + 'static,
+    ) -> Result<RouteAdded, StoreError> {
+        self.write(move |transaction| {
+            if let Some(id) = same(transaction, &route)? {
+                return Ok(RouteAdded::Same(id));
+            }
+            let id = add(transaction, &route)?;
+            audit::insert(transaction, &audit(id))?;
+            Ok(RouteAdded::New(id))
+        })
+        .await
+    }
+
+    /// Removes a route and puts `audit` on record with it; gives whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be written.
+    pub async fn remove_route(&self, id: i64, audit: AuditRow) -> Result<bool, StoreError> {
+        self.write(move |transaction| {
+            let removed = remove(transaction, id)?;
+            if removed {
+                audit::insert(transaction, &audit)?;
+            }
+            Ok(removed)
+        })
+        .await
+    }
+}
+
+fn same(transaction: &mut dyn Transaction, route: &NewRoute) -> Result<Option<i64>, StoreError> {
+    // No id is empty, so that an empty text can stand for NULL.
+    let sql = "SELECT MIN(id) AS id FROM crankback_outbound_routes WHERE carrier_id = ? AND match_type = ? AND match_text = ? \
+               AND COALESCE(entry_carrier_id, '') = ? AND COALESCE(campaign_id, '') = ?";
+    let parameters: [Value; 5] = [
+        (&route.carrier_id).into(),
+        (&route.match_type).into(),
+        (&route.match_text).into(),
+        route.entry_carrier_id.as_deref().unwrap_or_default().into(),
+        route.campaign_id.as_deref().unwrap_or_default().into(),
+    ];
+    let rows = transaction.query(sql, &parameters)?;
+    Ok(rows
+        .first()
+        .map(|row| row.optional_integer("id"))
+        .transpose()?
+        .flatten())
+}
+
+fn add(transaction: &mut dyn Transaction, route: &NewRoute) -> Result<i64, StoreError> {
+    let highest = transaction.query("SELECT MAX(id) AS highest FROM crankback_outbound_routes", &[])?;
+    let highest: Option<i64> = highest
+        .first()
+        .map(|row| row.optional_integer("highest"))
+        .transpose()?
+        .flatten();
+    let id = highest.unwrap_or_default() + 1;
+    let sql = "INSERT INTO crankback_outbound_routes (id, entry_carrier_id, campaign_id, match_type, match_text, carrier_id, \
+               priority, weight, cost, schedule, strip_prefix, add_prefix, enabled) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let parameters: [Value; 13] = [
+        id.into(),
+        route.entry_carrier_id.as_ref().into(),
+        route.campaign_id.as_ref().into(),
+        (&route.match_type).into(),
+        (&route.match_text).into(),
+        (&route.carrier_id).into(),
+        i64::from(route.priority).into(),
+        i64::from(route.weight).into(),
+        route.cost.into(),
+        route.schedule.as_ref().into(),
+        route.strip_prefix.map(i64::from).into(),
+        route.add_prefix.as_ref().into(),
+        route.enabled.into(),
+    ];
+    transaction.execute(sql, &parameters)?;
+    meta::bump_revision(transaction)?;
+    Ok(id)
+}
+
+fn remove(transaction: &mut dyn Transaction, id: i64) -> Result<bool, StoreError> {
+    let removed = transaction.execute("DELETE FROM crankback_outbound_routes WHERE id = ?", &[id.into()])?;
+    if removed > 0 {
+        meta::bump_revision(transaction)?;
+    }
+    Ok(removed > 0)
+}
+
+/// All routes by id.
+pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<RouteRow>, StoreError> {
+    let sql = "SELECT id, entry_carrier_id, campaign_id, match_type, match_text, carrier_id, priority, weight, cost, schedule, \
+               strip_prefix, add_prefix, enabled FROM crankback_outbound_routes ORDER BY id";
+    transaction.query(sql, &[])?.iter().map(row).collect()
+}
+
+fn row(row: &Row) -> Result<RouteRow, StoreError> {
+    let route = NewRoute {
+        entry_carrier_id: row.optional_text("entry_carrier_id")?,
+        campaign_id: row.optional_text("campaign_id")?,
+        match_type: row.text("match_type")?,
+        match_text: row.text("match_text")?,
+        carrier_id: row.text("carrier_id")?,
+        priority: row.integer("priority")?,
+        weight: row.integer("weight")?,
+        cost: row.optional_integer("cost")?,
+        schedule: row.optional_text("schedule")?,
+        strip_prefix: row.optional_integer("strip_prefix")?,
+        add_prefix: row.optional_text("add_prefix")?,
+        enabled: row.integer::<i64>("enabled")? != 0,
+    };
+    Ok(RouteRow {
+        id: row.integer("id")?,
+        route,
+    })
+}

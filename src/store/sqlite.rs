@@ -1,0 +1,158 @@
+//! The SQLite driver: opens the file, translates values and errors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params_from_iter};
+
+use super::error::StoreError;
+use super::owner::IfMissing;
+use super::transaction::{Row, Transaction, Value};
+use super::url::StoreUrl;
+
+/// How long a statement waits for another process (the command line beside the daemon) to finish its own.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An open SQLite file.
+pub(super) struct Sqlite {
+    url: StoreUrl,
+    connection: Connection,
+}
+
+impl Sqlite {
+    /// Opens the file in WAL mode: readers and one writer of several processes do not block each other.
+    pub fn open(url: StoreUrl, if_missing: IfMissing) -> Result<Self, StoreError> {
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match if_missing {
+            IfMissing::Create => flags |= OpenFlags::SQLITE_OPEN_CREATE,
+            IfMissing::Fail if !url.path().exists() => return Err(StoreError::Missing { url }),
+            IfMissing::Fail => {}
+        }
+        let open = || {
+            let connection = Connection::open_with_flags(url.path(), flags)?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            Ok(connection)
+        };
+        match open() {
+            Ok(connection) => Ok(Self { url, connection }),
+            Err(error) => Err(translate(&url, &error)),
+        }
+    }
+
+    /// Runs `work` in a transaction that only reads.
+    pub fn read<T>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Transaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.transact(TransactionBehavior::Deferred, work)
+    }
+
+    /// Runs `work` in a transaction that takes the write lock at once, so that it cannot fail half-way for want of it.
+    pub fn write<T>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Transaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.transact(TransactionBehavior::Immediate, work)
+    }
+
+    fn transact<T>(
+        &mut self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&mut dyn Transaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let url = &self.url;
+        let inner = self
+            .connection
+            .transaction_with_behavior(behavior)
+            .map_err(|error| translate(url, &error))?;
+        let mut transaction = SqliteTransaction { url, inner };
+        let value = work(&mut transaction)?;
+        transaction.inner.commit().map_err(|error| translate(url, &error))?;
+        Ok(value)
+    }
+}
+
+struct SqliteTransaction<'a> {
+    url: &'a StoreUrl,
+    inner: rusqlite::Transaction<'a>,
+}
+
+impl SqliteTransaction<'_> {
+    fn rows(&self, sql: &str, parameters: &[Value]) -> rusqlite::Result<Vec<Row>> {
+        let mut statement = self.inner.prepare_cached(sql)?;
+        let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
+        let rows = statement.query_map(params_from_iter(parameters), |row| {
+            let values = (0..columns.len())
+                .map(|index| row.get_ref(index).map(value))
+                .collect::<Result<_, _>>()?;
+            Ok(Row {
+                url: self.url.clone(),
+                columns: Arc::clone(&columns),
+                values,
+            })
+        })?;
+        rows.collect()
+    }
+}
+
+impl Transaction for SqliteTransaction<'_> {
+    fn url(&self) -> &StoreUrl {
+        self.url
+    }
+
+    fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.rows(sql, parameters).map_err(|error| translate(self.url, &error))
+    }
+
+    fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<usize, StoreError> {
+        let changed = self
+            .inner
+            .prepare_cached(sql)
+            .and_then(|mut it| it.execute(params_from_iter(parameters)));
+        changed.map_err(|error| translate(self.url, &error))
+    }
+
+    fn execute_script(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.inner
+            .execute_batch(sql)
+            .map_err(|error| translate(self.url, &error))
+    }
+
+    fn has_table(&mut self, name: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?";
+        Ok(!self.query(sql, &[name.into()])?.is_empty())
+    }
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => rusqlite::types::Null.into(),
+            Self::Integer(number) => (*number).into(),
+            Self::Text(text) => text.as_str().into(),
+        })
+    }
+}
+
+fn value(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Text(number.to_string()),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Value::Text(String::from_utf8_lossy(bytes).into_owned()),
+    }
+}
+
+fn translate(url: &StoreUrl, error: &rusqlite::Error) -> StoreError {
+    let url = url.clone();
+    let reason = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::NotADatabase { url },
+        Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { url },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { url },
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => StoreError::Unreachable { url, reason },
+        _ => StoreError::Statement { url, reason },
+    }
+}

@@ -1,0 +1,128 @@
+//! What a repository sees of a database: statements with `?` and rows with named columns.
+
+use std::sync::Arc;
+
+use super::error::StoreError;
+use super::url::StoreUrl;
+
+/// One open transaction. It is committed when the function that was given it succeeds, and rolled back when it fails.
+pub(super) trait Transaction {
+    /// The database, for error texts.
+    fn url(&self) -> &StoreUrl;
+    /// Runs a statement that gives rows.
+    fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
+    /// Runs a statement that changes rows; gives how many.
+    fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<usize, StoreError>;
+    /// Runs the statements of a migration.
+    fn execute_script(&mut self, sql: &str) -> Result<(), StoreError>;
+    /// Whether a table exists.
+    fn has_table(&mut self, name: &str) -> Result<bool, StoreError>;
+}
+
+/// A value of the portable subset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Null,
+    Integer(i64),
+    Text(String),
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Integer(flag.into())
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// One row of a result.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub url: StoreUrl,
+    pub columns: Arc<[String]>,
+    pub values: Vec<Value>,
+}
+
+impl Row {
+    /// A column that must hold an integer, for example a number or a time in milliseconds.
+    pub fn integer<T: TryFrom<i64>>(&self, column: &str) -> Result<T, StoreError> {
+        self.optional_integer(column)?
+            .ok_or_else(|| self.wrong(column, "a number"))
+    }
+
+    /// A column that may be NULL.
+    pub fn optional_integer<T: TryFrom<i64>>(&self, column: &str) -> Result<Option<T>, StoreError> {
+        let number = match self.value(column)? {
+            Value::Null => return Ok(None),
+            Value::Integer(number) => Some(*number),
+            Value::Text(text) => text.trim().parse().ok(),
+        };
+        let narrowed = number.and_then(|number| T::try_from(number).ok());
+        narrowed
+            .map(Some)
+            .ok_or_else(|| self.wrong(column, "a number that fits"))
+    }
+
+    /// A text; empty where the column is NULL.
+    pub fn text(&self, column: &str) -> Result<String, StoreError> {
+        Ok(self.optional_text(column)?.unwrap_or_default())
+    }
+
+    /// A text that may be NULL.
+    pub fn optional_text(&self, column: &str) -> Result<Option<String>, StoreError> {
+        Ok(match self.value(column)? {
+            Value::Null => None,
+            Value::Integer(number) => Some(number.to_string()),
+            Value::Text(text) => Some(text.clone()),
+        })
+    }
+
+    fn value(&self, column: &str) -> Result<&Value, StoreError> {
+        let position = self.columns.iter().position(|name| name == column);
+        position
+            .and_then(|position| self.values.get(position))
+            .ok_or_else(|| self.wrong(column, "in the result"))
+    }
+
+    fn wrong(&self, column: &str, expected: &'static str) -> StoreError {
+        let found = self
+            .columns
+            .iter()
+            .position(|name| name == column)
+            .and_then(|position| self.values.get(position));
+        let found = match found {
+            None => "nothing".to_owned(),
+            Some(Value::Null) => "NULL".to_owned(),
+            Some(Value::Integer(number)) => number.to_string(),
+            Some(Value::Text(text)) => format!("{text:?}"),
+        };
+        StoreError::Value {
+            url: self.url.clone(),
+            column: column.to_owned(),
+            found,
+            expected,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! `vicidial_conf_templates`: what VICIdial writes behind a carrier's account, read only.
+
+use super::error::StoreError;
+use super::transaction::Transaction;
+use crate::vicidial::carriers::TemplateRow;
+
+/// All templates by id. Empty where the table does not exist.
+pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<TemplateRow>, StoreError> {
+    if !transaction.has_table("vicidial_conf_templates")? {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT template_id, template_contents FROM vicidial_conf_templates ORDER BY template_id";
+    let rows = transaction.query(sql, &[])?;
+    rows.iter()
+        .map(|row| {
+            Ok(TemplateRow {
+                template_id: row.text("template_id")?,
+                template_contents: row.text("template_contents")?,
+            })
+        })
+        .collect()
+}

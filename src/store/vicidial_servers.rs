@@ -1,0 +1,32 @@
+//! VICIdial's `servers`: whether a dialer's configuration files wait to be written, read only.
+
+use super::error::StoreError;
+use super::transaction::Transaction;
+
+/// What we read of a dialer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerRow {
+    /// Its address, as carriers name it.
+    pub server_ip: String,
+    /// VICIdial will write and load its configuration files within a minute: `rebuild_conf_files` is `Y`, and
+    /// `generate_vicidial_conf` is not `N`.
+    pub is_rebuild_due: bool,
+}
+
+/// All dialers by address. Empty where the table does not exist.
+pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<ServerRow>, StoreError> {
+    if !transaction.has_table("servers")? {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT server_ip, generate_vicidial_conf, rebuild_conf_files FROM servers ORDER BY server_ip";
+    let rows = transaction.query(sql, &[])?;
+    rows.iter()
+        .map(|row| {
+            let generates = !row.text("generate_vicidial_conf")?.eq_ignore_ascii_case("N");
+            Ok(ServerRow {
+                server_ip: row.text("server_ip")?,
+                is_rebuild_due: generates && row.text("rebuild_conf_files")?.eq_ignore_ascii_case("Y"),
+            })
+        })
+        .collect()
+}

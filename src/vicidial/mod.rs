@@ -1,0 +1,9 @@
+//! VICIdial: its carrier table read into carriers, and the one line of a carrier's dialplan that hands calls to us.
+//!
+//! Owns what VICIdial means by its columns. It must not know routes, calls or channels.
+
+pub mod carrier_problem;
+pub mod carriers;
+pub mod contract;
+pub mod dial_line;
+pub mod edits;
