@@ -3,11 +3,17 @@
 //! The map of the house. Rooms know only what stands below them.
 //!
 //! Doors:
+//! - [`cli`]: the command line, one file per noun.
+//! - [`daemon`]: wires the rooms together, in order, and takes them down again.
 //!
+//! - [`socket`]: the unix socket through which a command line reaches the running daemon.
 //!
 //! Use cases:
+//! - [`control`]: every command and query of an operator: validation, audit, answers.
 //!
 //! Edges (everything that waits):
+//! - [`check`]: everything that calls depend on, looked at before they do.
+//! - [`snapshot`]: everything that routing is made of, read from the store at one moment.
 //! - [`engine`]: carries calls out on Asterisk; one task per call.
 //! - [`ari`]: Asterisk's REST interface and its events.
 //! - [`vicidial`]: VICIdial's carrier table.
@@ -26,9 +32,15 @@ pub mod ari;
 pub mod asterisk_conf;
 pub mod call;
 pub mod carrier;
+pub mod check;
+pub mod cli;
 pub mod config;
+pub mod control;
+pub mod daemon;
 pub mod engine;
 pub mod routing;
+pub mod snapshot;
+pub mod socket;
 pub mod store;
 pub mod verdict;
 pub mod vicidial;

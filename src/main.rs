@@ -1,3 +1,7 @@
-//! The program: not much to hand over yet.
+//! The program: hands its arguments to [`crankback::cli`] and exits with its code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    crankback::cli::main(std::env::args_os())
+}

@@ -1,0 +1,170 @@
+//! The store, the carriers, the routes, and whether the carriers' dialplan entries hand their calls over.
+
+use std::collections::BTreeSet;
+
+use super::Report;
+use crate::carrier::{Carrier, CarrierId};
+use crate::config::Settings;
+use crate::routing::Route;
+use crate::snapshot::Snapshot;
+use crate::store::{IfMissing, Store, StoreError};
+use crate::vicidial::carriers::CarrierRow;
+use crate::vicidial::dial_line::wrap_dialplan_entry;
+
+/// Looks at the store and all that it says; the carriers that could be understood.
+pub(super) async fn check(settings: &Settings, report: &mut Report) -> Vec<Carrier> {
+    let store = match Store::open(&settings.store.url, IfMissing::Fail).await {
+        Ok(store) => store,
+        // Not there yet: the daemon's first start makes it, and must not be kept from it.
+        Err(error @ StoreError::Missing { .. }) => {
+            report.warning("store", error, None);
+            return Vec::new();
+        }
+        Err(error) => {
+            report.error("store", error, None);
+            return Vec::new();
+        }
+    };
+    let looked = look(&store, settings, report).await;
+    store.close().await;
+    looked.unwrap_or_else(|error| {
+        report.error("store", error, None);
+        Vec::new()
+    })
+}
+
+async fn look(store: &Store, settings: &Settings, report: &mut Report) -> Result<Vec<Carrier>, StoreError> {
+    let version = store.schema_version().await?;
+    store.check_write_access().await?;
+    let tables = store.routing_tables().await?;
+    report.ok("store", format_args!("{}, schema {version}", store.url()));
+    let rows = tables.carriers.clone();
+    let snapshot = Snapshot::new(tables, settings);
+    carriers(&snapshot, settings, report);
+    routes(&snapshot, report);
+    hand_over(&snapshot, &rows, settings, report);
+    if snapshot.is_rebuild_due {
+        report.warning(
+            "carriers",
+            "pending reload: edits wait until VICIdial has written this server's files, which it does once a minute",
+            Some("if this stays, its keepalive does not run (servers.rebuild_conf_files)"),
+        );
+    }
+    Ok(snapshot.carriers)
+}
+
+fn carriers(snapshot: &Snapshot, settings: &Settings, report: &mut Report) {
+    match snapshot.carriers.len() {
+        0 => report.warning(
+            "carriers",
+            format_args!("no active carrier for server {} or 0.0.0.0", settings.server.ip),
+            Some("check server.ip and the Carriers screen"),
+        ),
+        count => report.ok("carriers", format_args!("{count} understood")),
+    }
+    for problem in &snapshot.carrier_problems {
+        report.warning(format!("carrier {}", problem.carrier), problem, None);
+    }
+}
+
+fn routes(snapshot: &Snapshot, report: &mut Report) {
+    for problem in &snapshot.route_problems {
+        report.warning(format!("route {}", problem.id), problem, None);
+    }
+    let enabled: Vec<&Route> = snapshot.routes.iter().filter(|route| route.enabled).collect();
+    if enabled.is_empty() {
+        report.ok("routes", "none: every carrier stands alone, no call fails over");
+    }
+    let mut proven = 0;
+    for route in enabled {
+        proven += usize::from(prove(route, snapshot, report));
+    }
+    if proven > 0 {
+        report.ok("routes", format_args!("{proven} proven"));
+    }
+}
+
+/// Whether the number that a route would send is certain for each of its entry carriers.
+fn prove(route: &Route, snapshot: &Snapshot, report: &mut Report) -> bool {
+    let subject = format!("route {}", route.id);
+    let entries = entries_of(route, snapshot);
+    if entries.is_empty() {
+        let what = "no carrier has a dialplan entry that calls could come from";
+        report.warning(subject, what, Some("fill in the entry carrier's dialplan entry"));
+        return false;
+    }
+    let (format, campaign) = (route.number_format.as_ref(), route.campaign.as_deref());
+    let mut is_proven = true;
+    for entry in entries {
+        let pair = format!("{} as a backup of {entry}", route.carrier);
+        // The table says whether the route serves the entry at all; then each pattern is told by itself.
+        if let Err(rejection) = snapshot.table.prove(&entry, &route.carrier, format, campaign) {
+            report.warning(&subject, format_args!("{pair} is refused: {rejection}"), None);
+            is_proven = false;
+            continue;
+        }
+        let each = snapshot.table.prove_each(&entry, &route.carrier, format, campaign);
+        for error in each.unwrap_or_default().into_iter().filter_map(Result::err) {
+            let what = format!("{pair} does not serve every pattern: {error}");
+            report.warning(&subject, what, None);
+            is_proven = false;
+        }
+    }
+    is_proven
+}
+
+/// The carriers whose calls a route may take: the one that it names, or every one that calls can come from.
+fn entries_of(route: &Route, snapshot: &Snapshot) -> Vec<CarrierId> {
+    match &route.entry {
+        Some(entry) => vec![entry.clone()],
+        None => {
+            let sends_calls = |carrier: &&Carrier| !carrier.entries.is_empty() && carrier.id != route.carrier;
+            let entries = snapshot.carriers.iter().filter(sends_calls);
+            entries.map(|carrier| carrier.id.clone()).collect()
+        }
+    }
+}
+
+/// A carrier with backups whose dialplan entry dials by itself never uses them.
+fn hand_over(snapshot: &Snapshot, rows: &[CarrierRow], settings: &Settings, report: &mut Report) {
+    let enabled = snapshot.routes.iter().filter(|route| route.enabled);
+    let with_backups: BTreeSet<CarrierId> = enabled.flat_map(|route| entries_of(route, snapshot)).collect();
+    let server_ip = settings.server.ip.to_string();
+    let mut handed_over = 0;
+    for row in rows {
+        let id = CarrierId::from(row.carrier_id.as_str());
+        let is_ours = row.active && [server_ip.as_str(), "0.0.0.0"].contains(&row.server_ip.trim());
+        if !is_ours || !with_backups.contains(&id) || row.dialplan_entry.trim().is_empty() {
+            continue;
+        }
+        let subject = format!("carrier {id}");
+        match wrap_dialplan_entry(&id, &row.dialplan_entry) {
+            Ok(wrapped) if wrapped == row.dialplan_entry => handed_over += 1,
+            Ok(wrapped) => {
+                let what = "its dialplan entry does not hand its calls to crankback: its backups are never used";
+                report.warning(subject, what, Some(&replacement(&row.dialplan_entry, &wrapped)));
+            }
+            Err(error) => report.warning(
+                subject,
+                format_args!("its dialplan entry cannot hand calls to crankback, its backups are never used: {error}"),
+                None,
+            ),
+        }
+    }
+    if handed_over > 0 {
+        report.ok(
+            "dialplan entries",
+            format_args!("{handed_over} hand their calls to crankback"),
+        );
+    }
+}
+
+/// What to put on the Carriers screen, line for line.
+fn replacement(before: &str, after: &str) -> String {
+    let changed = before.lines().zip(after.lines()).enumerate();
+    let lines: Vec<String> = changed
+        .filter(|(_, (before, after))| before != after)
+        .map(|(index, (_, after))| format!("replace line {} by\n{}", index + 1, after.trim_end()))
+        .collect();
+    lines.join("\n")
+}

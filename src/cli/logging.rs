@@ -1,0 +1,34 @@
+//! Where log lines of the daemon go: standard error, as `[log]` says.
+//!
+//! Lines of a call carry its id: `call{id=… code=…}` in text, `"span":{"name":"call","id":…,"code":…}` in JSON.
+
+use tracing::level_filters::LevelFilter;
+
+use crate::config::{LogFormat, LogLevel, LogSettings};
+
+/// Installs the subscriber of the process. A second call changes nothing.
+pub(super) fn start(settings: &LogSettings) {
+    let level = match settings.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    // What the libraries below say is of interest only when something is wrong with them.
+    let libraries = level.min(LevelFilter::WARN);
+    let filter = tracing_subscriber::EnvFilter::new(format!("{libraries},crankback={level}"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let _installed_before = match settings.format {
+        LogFormat::Text => subscriber.with_ansi(false).try_init(),
+        // Flat: a collector finds `carrier` and `reply` beside `message`, not below `fields`.
+        LogFormat::Json => subscriber
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init(),
+    };
+}

@@ -1,0 +1,164 @@
+//! The carriers as crankback understands them.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::carrier::{Carrier, CarrierId, NumberFormat};
+use crate::config::Settings;
+use crate::snapshot::Snapshot;
+
+use super::error::Error;
+
+/// Answers [`Query::Carriers`](super::Query::Carriers).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriersView {
+    /// Those that were understood.
+    pub carriers: Vec<CarrierView>,
+    /// What was not understood, also of carriers that are left out.
+    pub problems: Vec<String>,
+}
+
+/// A carrier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarrierView {
+    /// Its id on the *Carriers* screen.
+    pub id: String,
+    /// Its name there.
+    pub name: String,
+    /// `PJSIP`, `SIP` or `IAX2`.
+    pub technology: String,
+    /// The peer or endpoint that is dialled.
+    pub peer: String,
+    /// The patterns of its own dialplan entry.
+    pub patterns: Vec<PatternView>,
+    /// In words; `None`: none was set.
+    pub number_format: Option<String>,
+    /// Nothing at all came back for so long: move on. Milliseconds.
+    pub guard_ms: u64,
+    /// Neither ringing nor media for so long: move on. Milliseconds.
+    pub progress_ms: u64,
+    /// It sends 180 or 183 before it knows anything.
+    pub fakes_progress: bool,
+    /// The carriers that its calls may go on to, in order.
+    pub backups: Vec<String>,
+    /// What was not understood about it.
+    pub problems: Vec<String>,
+}
+
+/// One pattern of a carrier's dialplan entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatternView {
+    /// Asterisk's pattern.
+    pub pattern: String,
+    /// What its `Dial()` line makes of the number, in words.
+    pub format: String,
+    /// The options of that line.
+    pub options: String,
+}
+
+pub(super) fn list(snapshot: &Snapshot) -> CarriersView {
+    let carriers = snapshot.carriers.iter();
+    CarriersView {
+        carriers: carriers.map(|carrier| CarrierView::new(carrier, snapshot)).collect(),
+        problems: snapshot.carrier_problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+pub(super) fn show(snapshot: &Snapshot, settings: &Settings, id: &str) -> Result<CarrierView, Error> {
+    Ok(CarrierView::new(find(snapshot, settings, id)?, snapshot))
+}
+
+/// The carrier called `id`, or why there is none that can be used.
+pub(super) fn find<'a>(snapshot: &'a Snapshot, settings: &Settings, id: &str) -> Result<&'a Carrier, Error> {
+    let wanted = CarrierId::from(id);
+    if let Some(carrier) = snapshot.carriers.iter().find(|carrier| carrier.id == wanted) {
+        return Ok(carrier);
+    }
+    let problems: Vec<String> = snapshot
+        .carrier_problems
+        .iter()
+        .filter(|problem| problem.carrier == wanted)
+        .map(ToString::to_string)
+        .collect();
+    if problems.is_empty() {
+        let known = snapshot.carriers.iter().map(|carrier| carrier.id.to_string()).collect();
+        Err(Error::UnknownCarrier {
+            id: id.to_owned(),
+            server_ip: settings.server.ip,
+            known,
+        })
+    } else {
+        Err(Error::UnusableCarrier {
+            id: id.to_owned(),
+            problems,
+        })
+    }
+}
+
+/// Refuses a campaign that VICIdial does not have; without VICIdial any name will do.
+pub(super) fn check_campaign(campaigns: &BTreeSet<String>, id: Option<&str>) -> Result<(), Error> {
+    match id {
+        Some(id) if !campaigns.is_empty() && !campaigns.contains(id) => Err(Error::UnknownCampaign {
+            id: id.to_owned(),
+            known: campaigns.iter().cloned().collect(),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A number format in words: `strip 1, add 00`.
+pub(super) fn describe(format: &NumberFormat) -> String {
+    match (format.strip, format.prefix.as_str()) {
+        (0, "") => "unchanged".to_owned(),
+        (strip, "") => format!("strip {strip}"),
+        (0, prefix) => format!("add {prefix}"),
+        (strip, prefix) => format!("strip {strip}, add {prefix}"),
+    }
+}
+
+impl CarrierView {
+    fn new(carrier: &Carrier, snapshot: &Snapshot) -> Self {
+        let patterns = carrier.entries.iter().map(|entry| PatternView {
+            pattern: entry.pattern.to_string(),
+            format: describe(&entry.format),
+            options: entry.options.clone(),
+        });
+        let problems = snapshot
+            .carrier_problems
+            .iter()
+            .filter(|problem| problem.carrier == carrier.id);
+        let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            id: carrier.id.to_string(),
+            name: carrier.name.clone(),
+            technology: carrier.technology.as_str().to_owned(),
+            peer: carrier.shown_peer(),
+            patterns: patterns.collect(),
+            number_format: carrier.number_format.as_ref().map(describe),
+            guard_ms: milliseconds(carrier.timers.guard),
+            progress_ms: milliseconds(carrier.timers.progress),
+            fakes_progress: carrier.fakes_progress,
+            backups: backups(&carrier.id, snapshot),
+            problems: problems.map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// The carriers that enabled routes of `entry` (or of any entry) lead to, each once, in order.
+fn backups(entry: &CarrierId, snapshot: &Snapshot) -> Vec<String> {
+    let mut routes: Vec<_> = snapshot
+        .routes
+        .iter()
+        .filter(|route| route.enabled && route.entry.as_ref().is_none_or(|of| of == entry) && route.carrier != *entry)
+        .collect();
+    routes.sort_by_key(|route| (route.priority, route.id));
+    let mut backups = Vec::new();
+    for route in routes {
+        let carrier = route.carrier.to_string();
+        if !backups.contains(&carrier) {
+            backups.push(carrier);
+        }
+    }
+    backups
+}

@@ -1,0 +1,241 @@
+//! The handlers: one request in, one reply out; every command on record.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tracing::{debug, info, warn};
+
+use crate::config::Settings;
+use crate::engine::now;
+use crate::snapshot::Snapshot;
+use crate::store::{AuditRow, RouteAdded, Store};
+
+use super::actor::Actor;
+use super::attempts::AttemptsView;
+use super::calls::{CallView, CallsView};
+use super::error::{Error, Refusal};
+use super::message::{Answer, Command, Effect, Query, Reloaded, Reply, Request};
+use super::port::Daemon;
+use super::routes::{RouteAdd, RouteAddedView, RouteRemovedView};
+use super::{carriers, explain, routes};
+
+/// The outcome of a command that was carried out, on record.
+const DONE: &str = "done";
+/// Whose name a route has on record before it has an id.
+const NEW_ROUTE: &str = "new route";
+
+/// Performs queries and commands, on a running daemon or on the store alone.
+#[derive(Clone)]
+pub struct Handlers {
+    settings: Arc<Settings>,
+    store: Store,
+    daemon: Option<Arc<dyn Daemon>>,
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handlers")
+            .field("store", self.store.url())
+            .field("daemon", &self.daemon.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Handlers {
+    /// Handlers of a running daemon.
+    pub fn of_daemon(settings: Arc<Settings>, store: Store, daemon: Arc<dyn Daemon>) -> Self {
+        let daemon = Some(daemon);
+        Self {
+            settings,
+            store,
+            daemon,
+        }
+    }
+
+    /// Handlers without a daemon: what only a daemon knows is refused.
+    pub const fn of_store(settings: Arc<Settings>, store: Store) -> Self {
+        let daemon = None;
+        Self {
+            settings,
+            store,
+            daemon,
+        }
+    }
+
+    /// Performs one request.
+    pub async fn handle(&self, actor: &Actor, request: Request) -> Reply {
+        let result = match request {
+            Request::Query(query) => self.query(actor, query).await,
+            Request::Command(command) => self.command(actor, command).await,
+        };
+        match result {
+            Ok(answer) => Reply::Answer(Box::new(answer)),
+            Err(error) => Reply::Refusal(Refusal::from(&error)),
+        }
+    }
+
+    /// Looks at something.
+    ///
+    /// # Errors
+    /// What is asked about does not exist, cannot be read, or only a daemon knows.
+    pub async fn query(&self, actor: &Actor, query: Query) -> Result<Answer, Error> {
+        debug!(%actor, ?query, "query");
+        Ok(match query {
+            Query::Status => Answer::Status(self.daemon()?.status().await),
+            Query::Carriers => Answer::Carriers(carriers::list(&*self.snapshot().await?)),
+            Query::Carrier { id } => Answer::Carrier(carriers::show(&*self.snapshot().await?, &self.settings, &id)?),
+            Query::Routes => Answer::Routes(routes::list(&*self.snapshot().await?)),
+            Query::Explain(asked) => {
+                Answer::Explain(explain::explain(&*self.snapshot().await?, &self.settings, asked)?)
+            }
+            Query::Calls => Answer::Calls(self.calls().await?),
+            Query::Attempts(wanted) => Answer::Attempts(AttemptsView {
+                attempts: self.store.find_attempts(wanted.into()).await?,
+            }),
+        })
+    }
+
+    /// Changes something, and puts on record who did it or tried to.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    pub async fn command(&self, actor: &Actor, command: Command) -> Result<Answer, Error> {
+        let record = Record::new(actor, &command);
+        let target = record.target.clone();
+        let result = match command {
+            Command::RouteAdd(wanted) => self.add_route(record.clone(), wanted).await.map(Answer::RouteAdd),
+            Command::RouteRemove { id } => self.remove_route(record.clone(), id).await.map(Answer::RouteRemove),
+            Command::Reload => self.reload(record.clone()).await.map(Answer::Reload),
+        };
+        match &result {
+            Ok(_) => info!(%actor, command = record.command, target, "done"),
+            Err(error) => {
+                info!(%actor, command = record.command, target, code = error.code(), %error, "refused");
+                self.put_refusal_on_record(record, error).await;
+            }
+        }
+        result
+    }
+
+    async fn calls(&self) -> Result<CallsView, Error> {
+        let calls = self.daemon()?.calls().await;
+        let now_ms = now().wall_ms;
+        let mut calls: Vec<CallView> = calls.iter().map(|call| CallView::new(call, now_ms)).collect();
+        calls.sort_by(|left, right| (right.age_ms, &left.call_id).cmp(&(left.age_ms, &right.call_id)));
+        Ok(CallsView { calls })
+    }
+
+    async fn add_route(&self, record: Record, wanted: RouteAdd) -> Result<RouteAddedView, Error> {
+        let checked = routes::check(&self.read_store().await?, &self.settings, &wanted)?;
+        let audit = move |id| record.about(format!("route {id}")).row(DONE);
+        match self.store.add_route(checked.row(&wanted), audit).await? {
+            RouteAdded::New(id) => Ok(checked.added(id, self.take_effect().await)),
+            RouteAdded::Same(id) => Err(Error::DuplicateRoute(id)),
+        }
+    }
+
+    async fn remove_route(&self, record: Record, id: i64) -> Result<RouteRemovedView, Error> {
+        if !self.store.remove_route(id, record.row(DONE)).await? {
+            return Err(Error::UnknownRoute(id));
+        }
+        let effect = self.take_effect().await;
+        Ok(RouteRemovedView { removed: id, effect })
+    }
+
+    async fn reload(&self, record: Record) -> Result<Reloaded, Error> {
+        let daemon = self.daemon()?;
+        daemon.refresh().await?;
+        self.store.insert_audit(record.row(DONE)).await?;
+        let snapshot = daemon.snapshot();
+        let of_carriers = snapshot.carrier_problems.iter().map(ToString::to_string);
+        let of_routes = snapshot.route_problems.iter().map(ToString::to_string);
+        Ok(Reloaded {
+            carriers: snapshot.carriers.len(),
+            routes: snapshot.routes.len(),
+            problems: of_carriers.chain(of_routes).collect(),
+        })
+    }
+
+    /// Makes the daemon use what was just written. The change stands whatever comes of it.
+    async fn take_effect(&self) -> Effect {
+        match &self.daemon {
+            None => Effect::AtStart,
+            Some(daemon) => match daemon.refresh().await {
+                Ok(()) => Effect::Now,
+                Err(error) => {
+                    warn!(%error, "written, but the tables could not be read again yet");
+                    Effect::Delayed
+                }
+            },
+        }
+    }
+
+    async fn put_refusal_on_record(&self, record: Record, error: &Error) {
+        // A store that just failed would only make the caller wait again.
+        if matches!(error, Error::Store(_)) {
+            return;
+        }
+        if let Err(store_error) = self.store.insert_audit(record.row(error.code())).await {
+            warn!(error = %store_error, "a refused command could not be put on record");
+        }
+    }
+
+    fn daemon(&self) -> Result<&dyn Daemon, Error> {
+        self.daemon.as_deref().ok_or(Error::DaemonNotRunning)
+    }
+
+    /// What calls are routed by; without a daemon, what they would be.
+    async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        match &self.daemon {
+            Some(daemon) => Ok(daemon.snapshot()),
+            None => Ok(Arc::new(self.read_store().await?)),
+        }
+    }
+
+    async fn read_store(&self) -> Result<Snapshot, Error> {
+        Ok(Snapshot::new(self.store.routing_tables().await?, &self.settings))
+    }
+}
+
+/// What goes on record about a command, but for its outcome.
+#[derive(Clone, Debug)]
+struct Record {
+    at_ms: i64,
+    actor: String,
+    command: &'static str,
+    target: String,
+    detail: String,
+}
+
+impl Record {
+    fn new(actor: &Actor, command: &Command) -> Self {
+        let target = match command {
+            Command::RouteAdd(_) => NEW_ROUTE.to_owned(),
+            Command::RouteRemove { id } => format!("route {id}"),
+            Command::Reload => "tables".to_owned(),
+        };
+        Self {
+            at_ms: now().wall_ms,
+            actor: actor.as_str().to_owned(),
+            command: command.name(),
+            target,
+            // Our own plain structs always serialise.
+            detail: serde_json::to_string(command).unwrap_or_default(),
+        }
+    }
+
+    fn about(self, target: String) -> Self {
+        Self { target, ..self }
+    }
+
+    fn row(self, outcome: &str) -> AuditRow {
+        AuditRow {
+            at_ms: self.at_ms,
+            actor: self.actor,
+            command: self.command.to_owned(),
+            target: self.target,
+            detail: self.detail,
+            outcome: outcome.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What can be asked, and the forms that answers take. Every value is JSON on the wire, with stable names.
+
+use serde::{Deserialize, Serialize};
+
+use super::attempts::{Attempts, AttemptsView};
+use super::calls::CallsView;
+use super::carriers::{CarrierView, CarriersView};
+use super::error::Refusal;
+use super::explain::{Explain, ExplainView};
+use super::routes::{RouteAdd, RouteAddedView, RouteRemovedView, RoutesView};
+use super::status::StatusView;
+
+/// One request: `{"query": {"name": "calls"}}`, `{"command": {"name": "route_remove", "id": 3}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Looks at something.
+    Query(Query),
+    /// Changes something; goes on record.
+    Command(Command),
+}
+
+impl Request {
+    /// Only a running daemon can do it; everything else can be done on the store alone.
+    pub const fn needs_daemon(&self) -> bool {
+        match self {
+            Self::Query(Query::Status | Query::Calls) | Self::Command(Command::Reload) => true,
+            Self::Query(
+                Query::Carriers | Query::Carrier { .. } | Query::Routes | Query::Explain(_) | Query::Attempts(_),
+            )
+            | Self::Command(Command::RouteAdd(_) | Command::RouteRemove { .. }) => false,
+        }
+    }
+}
+
+/// What can be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Query {
+    /// How the daemon is.
+    Status,
+    /// All carriers of this dialer.
+    Carriers,
+    /// One carrier.
+    Carrier {
+        /// Its id on the *Carriers* screen.
+        id: String,
+    },
+    /// All routes.
+    Routes,
+    /// What a call would do, and why.
+    Explain(Explain),
+    /// The calls that are not over.
+    Calls,
+    /// Attempts on record.
+    Attempts(Attempts),
+}
+
+/// What can be changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Make a carrier the backup of another.
+    RouteAdd(RouteAdd),
+    /// Remove a route.
+    RouteRemove {
+        /// Its id.
+        id: i64,
+    },
+    /// Read the tables now, changed or not, as SIGHUP does.
+    Reload,
+}
+
+impl Command {
+    /// The word that the command has on the wire and on record.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::RouteAdd(_) => "route_add",
+            Self::RouteRemove { .. } => "route_remove",
+            Self::Reload => "reload",
+        }
+    }
+}
+
+/// The reply to one request: `{"answer": {"name": "calls", "calls": []}}` or `{"refusal": {"code": "…", "message": "…"}}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// What was asked for.
+    Answer(Box<Answer>),
+    /// Why not.
+    Refusal(Refusal),
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "each variant is named like the query or command that it answers"
+)]
+pub enum Answer {
+    Status(StatusView),
+    Carriers(CarriersView),
+    Carrier(CarrierView),
+    Routes(RoutesView),
+    Explain(ExplainView),
+    Calls(CallsView),
+    Attempts(AttemptsView),
+    RouteAdd(RouteAddedView),
+    RouteRemove(RouteRemovedView),
+    Reload(Reloaded),
+}
+
+/// The view in an answer, for whoever knows what was asked; the answer itself where it is another one.
+macro_rules! views {
+    ($($variant:ident => $view:ty),* $(,)?) => {
+        $(
+            impl TryFrom<Answer> for $view {
+                type Error = Answer;
+
+                fn try_from(answer: Answer) -> Result<Self, Answer> {
+                    if let Answer::$variant(view) = answer {
+                        Ok(view)
+                    } else {
+                        Err(answer)
+                    }
+                }
+            }
+        )*
+    };
+}
+
+views! {
+    Status => StatusView,
+    Carriers => CarriersView,
+    Carrier => CarrierView,
+    Routes => RoutesView,
+    Explain => ExplainView,
+    Calls => CallsView,
+    Attempts => AttemptsView,
+    RouteAdd => RouteAddedView,
+    RouteRemove => RouteRemovedView,
+    Reload => Reloaded,
+}
+
+/// From when on a change holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// The next call is routed by it.
+    Now,
+    /// No daemon runs: the next one reads it at its start.
+    AtStart,
+    /// The daemon could not read the tables again; it tries every 2 s.
+    Delayed,
+}
+
+/// What a reload found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Carriers that were understood.
+    pub carriers: usize,
+    /// Routes that were understood.
+    pub routes: usize,
+    /// What was not.
+    pub problems: Vec<String>,
+}

@@ -1,0 +1,45 @@
+//! What a running daemon adds to the store.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::engine::LiveCall;
+use crate::snapshot::Snapshot;
+use crate::store::StoreError;
+
+use super::status::StatusView;
+
+/// A running daemon, as control sees it. None of this may make a call wait.
+pub trait Daemon: Send + Sync {
+    /// How it is.
+    fn status(&self) -> BoxFuture<'_, StatusView>;
+    /// The calls that are not over.
+    fn calls(&self) -> BoxFuture<'_, Vec<Arc<LiveCall>>>;
+    /// What calls are routed by.
+    fn snapshot(&self) -> Arc<Snapshot>;
+    /// Reads the tables again; when it returns, the next call is routed by what was read.
+    fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>>;
+}
+
+/// Why the tables could not be read again: those that were read last go on to serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// The store cannot do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A dump that is being restored, or a slip of the hand; nobody takes all carriers or campaigns away to make calls.
+    #[error("{0} is gone or empty")]
+    Lost(&'static str),
+}
+
+impl RefreshError {
+    /// A stable word for this kind of error: on the wire, on record, in metrics.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Lost(_) => "table_lost",
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The daemon: wires the rooms together, in order, and takes them down again.
+
+mod handle;
+mod operators;
+mod records;
+mod tables;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::ari;
+use crate::config::Settings;
+use crate::control::Handlers;
+use crate::engine::stasis::{Dispatcher, Shared};
+use crate::engine::{Door, LiveView, RunnerShared, now};
+use crate::store::{IfMissing, Store, StoreError};
+use crate::vicidial::contract::{TimeRules, VicidialContract};
+
+use handle::Handle;
+use tables::{Reader, Tables};
+
+/// Without systemd's watchdog nobody listens; the dispatcher turns all the same.
+const IDLE_WATCHDOG: Duration = Duration::from_secs(1);
+/// How long a daemon that goes down waits for unanswered calls.
+const DRAIN_LIMIT: Duration = Duration::from_secs(60);
+
+/// Why the daemon could not start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ARI settings are not usable.
+    #[error("[ari] in the configuration: {0}")]
+    AriSettings(#[from] ari::ConfigError),
+    /// Asterisk refused us or cannot be asked.
+    #[error("Asterisk at {endpoint}: {source}")]
+    Ari {
+        /// The base address.
+        endpoint: ari::Endpoint,
+        /// What the request met.
+        source: ari::Error,
+    },
+    /// The process could not listen for signals.
+    #[error("signals cannot be received: {0}")]
+    Signals(std::io::Error),
+}
+
+impl Error {
+    /// A stable name for metrics.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "store",
+            Self::AriSettings(_) => "ari_settings",
+            Self::Ari { .. } => "ari",
+            Self::Signals(_) => "signals",
+        }
+    }
+}
+
+/// Runs until SIGTERM or SIGINT, or until another process takes the application over.
+///
+/// An Asterisk that is not there yet is waited for; a password that it refuses ends the start.
+///
+/// # Errors
+/// [`Error`] says what is missing; nothing has been taken from Asterisk then.
+pub async fn run(settings: Settings) -> Result<(), Error> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    let hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
+    let started_ms = now().wall_ms;
+    let settings = Arc::new(settings);
+    let store = Store::open(&settings.store.url, IfMissing::Create).await?;
+    let (reader, live_tables) = Reader::load(store.clone(), Arc::clone(&settings)).await?;
+
+    let config = settings.ari.connection()?;
+    match ari::probe(&config).await {
+        Ok(_) => {}
+        Err(source @ ari::Error::Unauthorized { .. }) => {
+            return Err(Error::Ari {
+                endpoint: settings.ari.endpoint.clone(),
+                source,
+            });
+        }
+        Err(error) => warn!(endpoint = %settings.ari.endpoint, %error, "Asterisk does not answer yet; waiting for it"),
+    }
+    let cancel_ari = CancellationToken::new();
+    let (client, notices, state) = ari::connect(config, cancel_ari.clone()).map_err(|source| Error::Ari {
+        endpoint: settings.ari.endpoint.clone(),
+        source,
+    })?;
+
+    let tables = Tables::keep_fresh(reader, client.clone());
+    tokio::spawn(refresh_on_hangup(hangup, tables.clone()));
+    let (records, waiting, writer) = records::open(store.clone());
+    let (door, live) = (Door::open(), LiveView::open());
+    let leaving = CancellationToken::new();
+    let handle = Handle {
+        started_ms,
+        application: settings.ari.app.clone(),
+        ari: client.clone(),
+        ari_state: state.clone(),
+        tables,
+        live: live.clone(),
+        door: door.clone(),
+        waiting,
+        leaving: leaving.clone(),
+    };
+    let no_more_operators = CancellationToken::new();
+    tokio::spawn(operators::keep_open(
+        settings.control.socket.clone(),
+        Arc::new(Handlers::of_daemon(Arc::clone(&settings), store, Arc::new(handle))),
+        no_more_operators.clone(),
+    ));
+
+    let rules = TimeRules {
+        default_time_left: settings.call.default_time_left,
+        safety_margin: settings.call.safety_margin,
+        minimum_attempt: settings.call.minimum_attempt,
+    };
+    let first_serial = u32::try_from(now().wall_ms.rem_euclid(1_000_000)).unwrap_or_default();
+    let shared = Shared {
+        routes: live_tables.routes,
+        contract: Arc::new(VicidialContract::new(
+            settings.server.number,
+            first_serial,
+            rules,
+            live_tables.timeouts,
+        )),
+        runner: RunnerShared {
+            door,
+            records,
+            leaving: leaving.clone(),
+        },
+        live,
+        maximum_attempts: settings.call.max_attempts.into(),
+        early_media: settings.call.early_media,
+    };
+    let watchdog = sd_notify::watchdog_enabled();
+    let interval = watchdog.map_or(IDLE_WATCHDOG, |limit| limit / 4);
+    let mut dispatcher = tokio::spawn(Dispatcher::run(client, shared, notices, interval, move || {
+        if watchdog.is_some() {
+            notify(&[sd_notify::NotifyState::Watchdog]);
+        }
+    }));
+    tokio::spawn(announce(state));
+
+    let stopped_by = tokio::select! {
+        _ = terminate.recv() => Some("SIGTERM"),
+        _ = interrupt.recv() => Some("SIGINT"),
+        _ = &mut dispatcher => None,
+    };
+    notify(&[sd_notify::NotifyState::Stopping]);
+    match stopped_by {
+        Some(signal) => {
+            info!(signal, "stopping: waiting for calls that are not answered yet");
+            leaving.cancel();
+            if tokio::time::timeout(DRAIN_LIMIT, &mut dispatcher).await.is_err() {
+                warn!("calls are left; answered ones go on without us and end by the dialplan");
+                dispatcher.abort();
+            }
+        }
+        None => info!("another process serves the application; leaving"),
+    }
+    // Whoever took the application over waits for the socket.
+    no_more_operators.cancel();
+    cancel_ari.cancel();
+    // Its mailbox closes with the last call.
+    if tokio::time::timeout(Duration::from_secs(5), writer).await.is_err() {
+        warn!("attempts may be missing on record: the store did not take them in time");
+    }
+    Ok(())
+}
+
+/// Tells systemd that the daemon is ready when it is connected for the first time.
+async fn announce(mut state: watch::Receiver<ari::State>) {
+    let connected = state
+        .wait_for(|state| matches!(state, ari::State::Connected { .. }))
+        .await;
+    if connected.is_ok() {
+        info!("ready");
+        notify(&[sd_notify::NotifyState::Ready]);
+    }
+}
+
+/// SIGHUP: the tables are read now, changed or not.
+async fn refresh_on_hangup(mut hangup: Signal, tables: Tables) {
+    while hangup.recv().await.is_some() {
+        if let Err(error) = tables.refresh().await {
+            error!(%error, "the tables could not be read again");
+        }
+    }
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "systemd cannot be notified");
+    }
+}

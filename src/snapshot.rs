@@ -1,0 +1,152 @@
+//! A snapshot of everything that routing is made of: rows of the store in, carriers, routes and the route table out.
+//!
+//! Owns the translation from rows to values, and the list of what could not be translated. It reads no database and knows
+//! no clock: the daemon and the command line make the same snapshot of the same rows.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::carrier::{Carrier, CarrierId, NumberFormat, Timers};
+use crate::config::Settings;
+use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable};
+use crate::store::{Fingerprint, RouteRow, RoutingTables};
+use crate::vicidial::carrier_problem::CarrierProblem;
+use crate::vicidial::carriers::{CarrierTable, read_carriers};
+use crate::vicidial::edits::{EditState, ServedCarriers};
+
+/// Everything that routing is made of, as it stood at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The carriers of this dialer that could be understood.
+    pub carriers: Vec<Carrier>,
+    /// What could not be understood about carriers, as their rows stand now.
+    pub carrier_problems: Vec<CarrierProblem>,
+    /// Every carrier with what became of the last edit of its row. Only a running daemon knows of edits; elsewhere all that is
+    /// understood is active.
+    pub carrier_states: Vec<(CarrierId, EditState)>,
+    /// VICIdial will write this dialer's files and have Asterisk load them: what was edited is not in Asterisk yet.
+    pub is_rebuild_due: bool,
+    /// The routes that could be understood.
+    pub routes: Vec<Route>,
+    /// Routes that are left out because they could not be understood.
+    pub route_problems: Vec<RouteProblem>,
+    /// The campaigns that VICIdial has; empty without VICIdial.
+    pub campaigns: BTreeSet<String>,
+    /// How long each campaign lets a call ring; campaigns that say nothing are not in it.
+    pub dial_timeouts: Arc<HashMap<String, Duration>>,
+    /// The table that calls are routed by.
+    pub table: Arc<RouteTable>,
+    /// Stands for the rows that this was made of.
+    pub fingerprint: Fingerprint,
+}
+
+/// A route that cannot be used and is left out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("route {id}: {error}; remove it with `crankback route remove {id}`")]
+pub struct RouteProblem {
+    /// The route's id.
+    pub id: i64,
+    /// What is wrong with its match.
+    pub error: NumberMatchError,
+}
+
+impl Snapshot {
+    /// Translates the rows for the dialer of `settings`, as they stand.
+    pub fn new(tables: RoutingTables, settings: &Settings) -> Self {
+        let carriers = Self::carrier_table(&tables, settings);
+        let served = ServedCarriers::first(&carriers);
+        Self::with_carriers(tables, carriers, &served, settings)
+    }
+
+    /// The carriers of the dialer of `settings`, whose timers hold for every one of them.
+    pub fn carrier_table(tables: &RoutingTables, settings: &Settings) -> CarrierTable {
+        let mut table = read_carriers(&tables.carriers, &tables.templates, &settings.server.ip.to_string());
+        for carrier in &mut table.carriers {
+            carrier.timers = Timers {
+                guard: settings.call.guard,
+                progress: settings.call.progress,
+            };
+        }
+        table
+    }
+
+    /// Translates the rows, with the carriers as calls use them.
+    pub fn with_carriers(
+        tables: RoutingTables,
+        carriers: CarrierTable,
+        served: &ServedCarriers,
+        settings: &Settings,
+    ) -> Self {
+        let is_rebuild_due = is_rebuild_due(&tables, settings);
+        let mut routes = Vec::new();
+        let mut route_problems = Vec::new();
+        for row in &tables.routes {
+            match route(row) {
+                Ok(route) => routes.push(route),
+                Err(error) => route_problems.push(RouteProblem { id: row.id, error }),
+            }
+        }
+        let campaigns = tables
+            .campaigns
+            .iter()
+            .map(|campaign| campaign.campaign_id.clone())
+            .collect();
+        let dial_timeouts = tables
+            .campaigns
+            .iter()
+            .filter(|campaign| campaign.dial_timeout_s > 0)
+            .map(|campaign| {
+                (
+                    campaign.campaign_id.clone(),
+                    Duration::from_secs(campaign.dial_timeout_s.into()),
+                )
+            })
+            .collect();
+        let dial_prefixes = tables
+            .campaigns
+            .into_iter()
+            .map(|campaign| (campaign.campaign_id, campaign.dial_prefix));
+        let serving = served.carriers();
+        let table = RouteTable::build(serving.clone(), routes.clone(), dial_prefixes.collect())
+            .with_attempt_limit(settings.call.max_attempts.into());
+        Self {
+            carriers: serving,
+            carrier_problems: carriers.problems,
+            carrier_states: served.states().map(|(id, state)| (id.clone(), state.clone())).collect(),
+            is_rebuild_due,
+            routes,
+            route_problems,
+            campaigns,
+            dial_timeouts: Arc::new(dial_timeouts),
+            table: Arc::new(table),
+            fingerprint: tables.fingerprint,
+        }
+    }
+}
+
+/// Whether VICIdial will write this dialer's configuration files.
+pub fn is_rebuild_due(tables: &RoutingTables, settings: &Settings) -> bool {
+    let own = settings.server.ip.to_string();
+    let mut servers = tables.servers.iter();
+    servers.any(|server| server.server_ip.trim() == own && server.is_rebuild_due)
+}
+
+fn route(row: &RouteRow) -> Result<Route, NumberMatchError> {
+    let columns = &row.route;
+    let number_format = (columns.strip_prefix.is_some() || columns.add_prefix.is_some()).then(|| NumberFormat {
+        strip: columns.strip_prefix.map_or(0, |strip| strip as usize),
+        prefix: columns.add_prefix.clone().unwrap_or_default(),
+    });
+    Ok(Route {
+        id: row.id,
+        entry: columns.entry_carrier_id.as_deref().map(CarrierId::from),
+        campaign: columns.campaign_id.clone(),
+        number_match: NumberMatch::parse(&columns.match_type, &columns.match_text)?,
+        carrier: CarrierId::from(columns.carrier_id.as_str()),
+        priority: columns.priority,
+        weight: columns.weight,
+        number_format,
+        enabled: columns.enabled,
+    })
+}
