@@ -1,0 +1,144 @@
+//! `crankback carrier`.
+
+use serde_json::{Value, json};
+
+use super::asterisk::nothing;
+use super::dialer::{Dialer, assert_holds};
+
+#[tokio::test]
+async fn carriers_are_those_of_this_server_with_their_problems() {
+    let dialer = Dialer::with_carriers(&nothing()).await;
+    dialer.add_broken_carrier();
+    dialer.run("route add --entry PRIMARY --carrier BACKUP").expect(0);
+    let list = dialer.run("carrier list").expect(0).stdout;
+    let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        lines[0],
+        ["ID", "NAME", "TECHNOLOGY", "PEER", "PATTERNS", "BACKUPS", "PROBLEMS"]
+    );
+    assert_eq!(
+        lines[1],
+        ["BACKUP", "BACKUP", "Ltd", "PJSIP", "backup", "_81NXXNXXXXXX", "-", "-"]
+    );
+    assert_eq!(lines[2], ["BARE", "BARE", "Ltd", "PJSIP", "bare", "-", "-", "-"]);
+    assert_eq!(
+        lines[3],
+        [
+            "PRIMARY",
+            "PRIMARY",
+            "Ltd",
+            "PJSIP",
+            "primary",
+            "_91NXXNXXXXXX",
+            "BACKUP",
+            "-"
+        ]
+    );
+    assert_eq!(lines.len(), 5, "{list}");
+    assert_holds(
+        &list,
+        &[
+            "problem: carrier BROKEN, dialplan_entry line 2: ",
+            "DAHDI",
+            "(carrier left out)",
+        ],
+    );
+
+    let json = dialer.run("-o json carrier list").expect(0).json();
+    assert_eq!(json["carriers"].as_array().map(Vec::len), Some(3));
+    assert_eq!(json["carriers"][2]["backups"], json!(["BACKUP"]));
+    assert_eq!(json["problems"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_carrier_is_shown_with_what_its_dial_line_does() {
+    let dialer = Dialer::with_carriers(&nothing()).await;
+    let primary = dialer.run("carrier show PRIMARY").expect(0).stdout;
+    assert_holds(
+        &primary,
+        &[
+            "technology  PJSIP\n",
+            "peer        primary\n",
+            "_91NXXNXXXXXX: strip 1; Dial options \"To\"",
+        ],
+    );
+    assert_holds(&dialer.run("carrier show BARE").expect(0).stdout, &["pattern     none"]);
+
+    let slower = dialer
+        .run_with("-o json carrier show PRIMARY", &[("CRANKBACK_CALL__GUARD_MS", "5500")])
+        .expect(0)
+        .json();
+    assert_eq!(slower["guard_ms"], 5500);
+    assert_eq!(
+        slower["patterns"],
+        json!([{ "pattern": "_91NXXNXXXXXX", "format": "strip 1", "options": "To" }])
+    );
+}
+
+#[tokio::test]
+async fn a_carrier_that_is_unknown_or_not_understood_is_told_why() {
+    let dialer = Dialer::with_carriers(&nothing()).await;
+    dialer.add_broken_carrier();
+    let unknown = |id: &str| {
+        format!(
+            "crankback: unknown carrier {id}: not among the active carriers of server 10.0.0.7 and of 0.0.0.0; \
+             these are BACKUP, BARE, PRIMARY\n"
+        )
+    };
+    for id in ["NOBODY", "ELSEWHERE", "INACTIVE"] {
+        assert_eq!(dialer.run(&format!("carrier show {id}")).refused(), unknown(id));
+        assert_eq!(
+            dialer
+                .run(&format!("route add --entry PRIMARY --carrier {id}"))
+                .refused(),
+            unknown(id)
+        );
+        assert_eq!(
+            dialer
+                .run(&format!("route add --entry {id} --carrier BACKUP"))
+                .refused(),
+            unknown(id)
+        );
+        assert_eq!(
+            dialer
+                .run(&format!("route explain 913125550100 --entry {id}"))
+                .refused(),
+            unknown(id)
+        );
+    }
+    for command in [
+        "carrier show BROKEN",
+        "route add --entry BROKEN --carrier BACKUP",
+        "route add --entry PRIMARY --carrier BROKEN",
+    ] {
+        let complaint = dialer.run(command).refused();
+        assert_holds(
+            &complaint,
+            &["carrier BROKEN cannot be used:", "dialplan_entry line 2: ", "DAHDI"],
+        );
+    }
+    assert_eq!(dialer.count_routes(), 0);
+
+    let json = dialer.run("-o json carrier show NOBODY").refused();
+    let json: Value = serde_json::from_str(&json).expect("errors are JSON for machines");
+    assert_eq!(json["error"]["code"], "unknown_carrier");
+}
+
+#[test]
+fn a_dialer_without_carriers_says_so() {
+    let dialer = Dialer::configured(&nothing());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async { dialer.store().await.close().await });
+    let list = dialer.run("carrier list").expect(0).stdout;
+    assert_eq!(list, format!("no carriers for server 10.0.0.7 in {}\n", dialer.url()));
+    assert_holds(
+        &dialer.run("check").expect(2).stdout,
+        &["WARNING  carriers: no active carrier for server 10.0.0.7"],
+    );
+    assert_holds(
+        &dialer.run("route add --entry A --carrier B").refused(),
+        &["unknown carrier B", "there are none"],
+    );
+}

@@ -1,0 +1,87 @@
+//! The wire's words are an interface: they must not change by accident.
+
+use crankback::control::{Attempts, Command, Explain, Numbers, Query, Request, RouteAdd};
+
+fn query(query: Query) -> Request {
+    Request::Query(query)
+}
+
+#[test]
+fn requests_have_stable_words() {
+    let add = RouteAdd {
+        entry: Some("PRIMARY".into()),
+        carrier: "BACKUP".into(),
+        priority: 3,
+        campaign: None,
+        numbers: Numbers::Prefix("1312".into()),
+        strip: Some(1),
+        add_prefix: None,
+    };
+    let explain = Explain {
+        number: "913125550100".into(),
+        entry: None,
+        campaign: None,
+    };
+    let attempts = Attempts {
+        code: Some(503),
+        ..Attempts::default()
+    };
+    let cases = [
+        (query(Query::Status), r#"{"query":{"name":"status"}}"#),
+        (query(Query::Carriers), r#"{"query":{"name":"carriers"}}"#),
+        (
+            query(Query::Carrier { id: "A".into() }),
+            r#"{"query":{"name":"carrier","id":"A"}}"#,
+        ),
+        (query(Query::Routes), r#"{"query":{"name":"routes"}}"#),
+        (
+            query(Query::Explain(explain)),
+            r#"{"query":{"name":"explain","number":"913125550100","entry":null,"campaign":null}}"#,
+        ),
+        (query(Query::Calls), r#"{"query":{"name":"calls"}}"#),
+        (
+            query(Query::Attempts(attempts)),
+            r#"{"query":{"name":"attempts","since_ms":null,"carrier":null,"code":503,"call":null,"limit":null}}"#,
+        ),
+        (
+            Request::Command(Command::RouteAdd(add)),
+            r#"{"command":{"name":"route_add","entry":"PRIMARY","carrier":"BACKUP","priority":3,"campaign":null,"numbers":{"prefix":"1312"},"strip":1,"add_prefix":null}}"#,
+        ),
+        (
+            Request::Command(Command::RouteRemove { id: 3 }),
+            r#"{"command":{"name":"route_remove","id":3}}"#,
+        ),
+        (Request::Command(Command::Reload), r#"{"command":{"name":"reload"}}"#),
+    ];
+    for (request, text) in cases {
+        assert_eq!(serde_json::to_string(&request).expect("is written"), text);
+        let read: Request = serde_json::from_str(text).expect("is read");
+        assert_eq!(read, request, "{text}");
+        if let Request::Command(command) = request {
+            assert!(text.contains(&format!("\"name\":\"{}\"", command.name())), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_left_out_has_a_default_and_what_is_unknown_is_refused() {
+    let short = r#"{"command":{"name":"route_add","carrier":"BACKUP"}}"#;
+    let Ok(Request::Command(Command::RouteAdd(add))) = serde_json::from_str(short) else {
+        panic!("is a route");
+    };
+    assert_eq!((add.entry, add.priority, add.numbers), (None, 2, Numbers::Any));
+    let short = r#"{"query":{"name":"attempts"}}"#;
+    let read: Request = serde_json::from_str(short).expect("is read");
+    assert_eq!(read, query(Query::Attempts(Attempts::default())));
+    for wrong in [
+        r#"{"command":{"name":"route_add","carrier":"BACKUP","campain":"TEST"}}"#,
+        r#"{"command":{"name":"route_remove","id":3,"force":true}}"#,
+        r#"{"query":{"name":"attempts","codes":503}}"#,
+        r#"{"query":{"name":"explain"}}"#,
+        r#"{"query":{"name":"route_remove","id":3}}"#,
+        r#"{"query":{"name":"calls"},"command":{"name":"reload"}}"#,
+        r#""status""#,
+    ] {
+        assert!(serde_json::from_str::<Request>(wrong).is_err(), "{wrong}");
+    }
+}
