@@ -1,0 +1,449 @@
+//! The rig: one Asterisk, fake carriers, a carrier table and the daemon, wired as a small call centre would be.
+//!
+//! Unlike the rest of the lab it knows the program under test: it runs its commands, installs its dialplan and reads its
+//! records. Each of its carriers' entries exists twice, with the guarded line that hands calls to crankback (context
+//! `default`) and untouched (context `native`), so that plain `Dial()` is always there to compare with.
+
+pub mod daemon;
+pub mod report;
+pub mod scenarios;
+mod table;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crankback::store::{AttemptRow, IfMissing, Store, StoreUrl};
+use serde::de::DeserializeOwned;
+
+use self::daemon::{Daemon, Program};
+use self::report::Report;
+use self::scenarios::Scenario;
+use super::agi_listener::{AgiListener, AgiRecord};
+use super::asterisk::{ARI_PASSWORD, ARI_USER, Asterisk, AsteriskConfig, Trunk};
+use super::dialer::Dialer;
+use super::error::{IoContext, LabError};
+use super::ports::ClosedTcpPort;
+use super::proxy::Wire;
+use super::roots::{AsteriskVersion, Root, progress_on_stderr};
+use super::sip::{CallRecord, FakeCarrier};
+
+/// How long anything may take that is not waited for on purpose.
+pub const SOON: Duration = Duration::from_secs(10);
+/// What VICIdial's campaign allows a call.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(26);
+
+/// The carriers of the table by the dial prefix that reaches each; behind every one of them stands `BACKUP`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// PJSIP over UDP, a fake carrier.
+    Primary,
+    /// An endpoint that does not exist.
+    Unknown,
+    /// PJSIP over TCP to a closed port.
+    Refusing,
+    /// A contact that Asterisk's own qualify has found dead.
+    Unreachable,
+    /// `chan_sip` on Asterisk 16, PJSIP on 22; the same fake carrier as `Primary`.
+    OldDriver,
+    /// `PJSIP_WIZ`; the same fake carrier as `Primary`.
+    Wizard,
+}
+
+impl Entry {
+    /// Every carrier that has a backup.
+    pub const ALL: [Self; 6] = [
+        Self::Primary,
+        Self::Unknown,
+        Self::Refusing,
+        Self::Unreachable,
+        Self::OldDriver,
+        Self::Wizard,
+    ];
+
+    const fn prefix(self) -> char {
+        match self {
+            Self::Primary => '9',
+            Self::Unknown => '2',
+            Self::Refusing => '3',
+            Self::Unreachable => '4',
+            Self::OldDriver => '5',
+            Self::Wizard => '6',
+        }
+    }
+
+    /// Its id on the *Carriers* screen.
+    pub const fn carrier_id(self) -> &'static str {
+        match self {
+            Self::Primary => "PRIMARY",
+            Self::Unknown => "UNKNOWN",
+            Self::Refusing => "REFUSING",
+            Self::Unreachable => "UNREACHABLE",
+            Self::OldDriver => "OLDDRIVER",
+            Self::Wizard => "WIZARD",
+        }
+    }
+}
+
+/// The backup's id on the *Carriers* screen.
+pub const BACKUP: &str = "BACKUP";
+
+/// A number that no other call of this process uses.
+#[derive(Clone, Debug)]
+pub struct Number {
+    /// What a campaign dials: dial prefix, phone code, number.
+    pub dialled: String,
+    /// What a carrier is sent.
+    pub wire: String,
+}
+
+/// The whole set-up.
+pub struct Rig {
+    /// Which Asterisk.
+    pub version: AsteriskVersion,
+    /// The Asterisk.
+    pub asterisk: Asterisk,
+    /// VICIdial's FastAGI server.
+    pub agi: AgiListener,
+    /// The dialer.
+    pub dialer: Dialer,
+    /// The carrier behind most entries.
+    pub primary: FakeCarrier,
+    /// The carrier behind `BACKUP`.
+    pub backup: FakeCarrier,
+    /// Whoever calls in, for callers that are trunk channels.
+    pub inbound: FakeCarrier,
+    /// The daemon's store.
+    pub store: Store,
+    /// The daemon, while it runs.
+    pub daemon: Option<Daemon>,
+    program: Program,
+    config: PathBuf,
+    directory: tempfile::TempDir,
+    _closed_tcp: ClosedTcpPort,
+}
+
+/// Starts a rig and runs cases on it, one after the other; every report is shown as soon as it is there. The rig is handed
+/// back so that it can be kept.
+pub async fn run_cases(
+    version: AsteriskVersion,
+    program: Program,
+    engine: &'static str,
+    cases: &[Scenario],
+    show: impl Fn(&Report),
+) -> (Option<Rig>, Vec<Report>) {
+    let mut rig = match Rig::start(version, program, progress_on_stderr).await {
+        Ok(rig) => rig,
+        Err(error) => {
+            let mut report = Report::new("the lab itself", version, engine);
+            report.broke(error);
+            show(&report);
+            return (None, vec![report]);
+        }
+    };
+    let mut reports = Vec::with_capacity(cases.len());
+    for case in cases {
+        let report = rig.run(*case, engine).await;
+        show(&report);
+        reports.push(report);
+    }
+    (Some(rig), reports)
+}
+
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
+impl Rig {
+    /// Boots everything and fills the tables; `BACKUP` becomes every entry's backup by the program's own command.
+    pub async fn start(version: AsteriskVersion, program: Program, progress: fn(&str)) -> Result<Self, LabError> {
+        let root = Root::ensure(version, progress).await?;
+        let start = |name| async move {
+            FakeCarrier::start(name)
+                .await
+                .context(|| format!("start carrier {name}"))
+        };
+        let (primary, backup, inbound) = (start("PRIMARY").await?, start(BACKUP).await?, start("INBOUND").await?);
+        let agi = AgiListener::start().await?;
+        let closed_tcp = ClosedTcpPort::take()?;
+        let silent_udp = FakeCarrier::closed_port()
+            .await
+            .context(|| "find a closed port".to_owned())?;
+
+        let natives = table::rows(version);
+        let rows = natives.iter().map(table::guarded).collect::<Result<Vec<_>, _>>()?;
+        let mut config = AsteriskConfig::new(agi.port())
+            .trunk(Trunk::pjsip("primary", primary.addr()))
+            .trunk(Trunk::pjsip("backup", backup.addr()))
+            .trunk(Trunk::pjsip("inbound", inbound.addr()))
+            .trunk(Trunk::pjsip_tcp("refusing", closed_tcp.address()))
+            .trunk(Trunk::pjsip("unreachable", silent_udp).qualified(Duration::from_secs(1)))
+            .trunk(Trunk::oldest_driver(version, "olddriver", primary.addr()));
+        for (native, row) in natives.iter().zip(&rows) {
+            config = config
+                .native_entry(&native.dialplan_entry)
+                .carrier_entry(&row.dialplan_entry);
+            config.globals.push_str(&format!("{}\n", row.globals_string));
+        }
+        config
+            .globals
+            .push_str("CRANKBACK_VICIDIAL_LOG = agi://127.0.0.1:4577/call_log\n");
+        config.dialplan_files.push(PathBuf::from(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/asterisk/extensions-crankback.conf"
+        )));
+        config
+            .other_files
+            .push(("pjsip_wizard.conf".to_owned(), table::wizard(primary.addr())));
+        progress(&format!("starting Asterisk {version}"));
+        let asterisk = Asterisk::start(&root, config).await?;
+        let dialer = Dialer::new(asterisk.ami(), &agi);
+
+        let directory = tempfile::tempdir().context(|| "make a directory for the daemon".to_owned())?;
+        let database = directory.path().join("crankback.db");
+        let store = Store::open(&StoreUrl::sqlite(&database), IfMissing::Create)
+            .await
+            .map_err(told)?;
+        table::fill(&database, &rows)?;
+        let config = directory.path().join("crankback.toml");
+        let text = format!(
+            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"127.0.0.1\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[control]\nsocket = \"{}\"\n[log]\nlevel = \"debug\"\n",
+            database.display(),
+            asterisk.ports().http,
+            directory.path().join("control.sock").display()
+        );
+        std::fs::write(&config, text).context(|| format!("write {}", config.display()))?;
+        for entry in Entry::ALL {
+            let arguments = [
+                "route",
+                "add",
+                "--entry",
+                entry.carrier_id(),
+                "--carrier",
+                BACKUP,
+                "--priority",
+                "2",
+            ];
+            program.run(&config, &arguments)?;
+        }
+        let mut rig = Self {
+            version,
+            asterisk,
+            agi,
+            dialer,
+            primary,
+            backup,
+            inbound,
+            store,
+            daemon: None,
+            program,
+            config,
+            directory,
+            _closed_tcp: closed_tcp,
+        };
+        rig.start_daemon().await?;
+        rig.wait_until_unreachable().await?;
+        Ok(rig)
+    }
+
+    /// Runs one case. A case that broke off leaves its channels behind; they are hung up so that the next one starts clean.
+    pub async fn run(&mut self, scenario: Scenario, engine: &'static str) -> Report {
+        let mut report = Report::new(scenario.name, self.version, engine);
+        if let Err(error) = (scenario.run)(self, &mut report).await {
+            report.broke(error);
+        }
+        if !report.is_ok() {
+            let log = self.daemon.as_ref().map(Daemon::log_text).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            report.note(format!(
+                "the daemon's last words:\n{}",
+                tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+            ));
+            let _ = self.asterisk.cli("channel request hangup all").await;
+            // Whatever the case did to it: the next one gets a daemon that is wired as usual.
+            drop(self.daemon.take());
+            let _ = self.start_daemon().await;
+            let _ = self.wait_until_empty(SOON).await;
+        }
+        report
+    }
+
+    /// Starts the daemon if it does not run.
+    pub async fn start_daemon(&mut self) -> Result<&Daemon, LabError> {
+        if self.daemon.is_none() {
+            self.daemon = Some(Daemon::start(&self.program, &self.config, self.directory.path()).await?);
+        }
+        self.daemon()
+    }
+
+    /// Starts the daemon with Asterisk behind a wire.
+    pub async fn start_daemon_behind(&mut self, wire: &Wire) -> Result<(), LabError> {
+        let url = [("CRANKBACK_ARI__URL", format!("http://{}", wire.address()))];
+        self.daemon = Some(Daemon::start_with(&self.program, &self.config, self.directory.path(), &url).await?);
+        Ok(())
+    }
+
+    /// Kills Asterisk and starts it again. Whatever the dialer had placed is gone.
+    pub async fn restart_asterisk(&mut self) -> Result<(), LabError> {
+        self.asterisk.restart().await?;
+        self.dialer = Dialer::new(self.asterisk.ami(), &self.agi);
+        self.wait_until_unreachable().await
+    }
+
+    /// The running daemon.
+    pub fn daemon(&self) -> Result<&Daemon, LabError> {
+        self.daemon
+            .as_ref()
+            .ok_or_else(|| LabError::Missing("the daemon does not run".to_owned()))
+    }
+
+    /// The daemon, out of the rig's hands.
+    pub fn take_daemon(&mut self) -> Result<Daemon, LabError> {
+        self.daemon
+            .take()
+            .ok_or_else(|| LabError::Missing("the daemon does not run".to_owned()))
+    }
+
+    /// A second daemon on the same configuration, beside the one that runs.
+    pub async fn start_second_daemon(&self) -> Result<Daemon, LabError> {
+        Daemon::start(&self.program, &self.config, self.directory.path()).await
+    }
+
+    /// A command of the program, as an operator would give it. Carriers and calls go on meanwhile.
+    pub async fn crankback(&self, arguments: &str) -> Result<String, LabError> {
+        let (program, config, arguments) = (self.program.clone(), self.config.clone(), arguments.to_owned());
+        let run = move || program.run(&config, &arguments.split_whitespace().collect::<Vec<_>>());
+        let done = tokio::task::spawn_blocking(run).await;
+        done.map_err(|error| LabError::Missing(error.to_string()))?
+    }
+
+    /// What a command of the program has to say to machines.
+    pub async fn ask_crankback<T: DeserializeOwned>(&self, arguments: &str) -> Result<T, LabError> {
+        let text = self.crankback(&format!("-o json {arguments}")).await?;
+        serde_json::from_str(&text).map_err(|error| LabError::Missing(format!("{arguments}: {error} in {text}")))
+    }
+
+    /// `crankback run` with another ARI password, to its end.
+    pub async fn run_with_password(&self, password: &str) -> Result<std::process::Output, LabError> {
+        let mut command = tokio::process::Command::from(self.program.command(&self.config, &["run"]));
+        command.env("CRANKBACK_ARI__PASSWORD", password).kill_on_drop(true);
+        let ended = tokio::time::timeout(SOON, command.output())
+            .await
+            .map_err(|_| LabError::Timeout {
+                what: "end of crankback run".to_owned(),
+                after: SOON,
+            })?;
+        ended.context(|| "run crankback".to_owned())
+    }
+
+    /// A statement on the database, as another program would run it.
+    pub fn sql(&self, statement: &str) -> Result<(), LabError> {
+        table::run(&self.directory.path().join("crankback.db"), statement)
+    }
+
+    /// The configuration file of this rig, for whoever wants to look at it by hand.
+    pub fn config(&self) -> &std::path::Path {
+        &self.config
+    }
+
+    /// A fresh number that goes through an entry.
+    pub fn number(&self, entry: Entry) -> Number {
+        let wire = format!("1312{:07}", 2_000_000 + NUMBERS.fetch_add(1, Ordering::Relaxed));
+        Number {
+            dialled: format!("{}{wire}", entry.prefix()),
+            wire,
+        }
+    }
+
+    /// What a carrier saw of a number.
+    pub fn seen(&self, carrier: &FakeCarrier, number: &Number) -> Vec<CallRecord> {
+        carrier
+            .calls()
+            .into_iter()
+            .filter(|call| call.number == number.wire)
+            .collect()
+    }
+
+    /// The attempts of a call that are on record now.
+    pub async fn store_attempts(&self, call: &AgiRecord) -> Result<Vec<AttemptRow>, LabError> {
+        self.store.attempts_of_call(&call.uniqueid).await.map_err(told)
+    }
+
+    /// Whether the daemon that runs now says something so often, within a reasonable time.
+    pub async fn wait_for_log_lines(&self, text: &str, count: usize) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < SOON {
+            let said = |daemon: &Daemon| {
+                daemon
+                    .log_since_start()
+                    .lines()
+                    .filter(|line| line.contains(text))
+                    .count()
+            };
+            if self.daemon().is_ok_and(|daemon| said(daemon) >= count) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+
+    /// The attempts of a call, as soon as there are so many on record.
+    pub async fn attempts(&self, call: &AgiRecord, count: usize) -> Result<Vec<AttemptRow>, LabError> {
+        let began = Instant::now();
+        loop {
+            let rows = self.store_attempts(call).await?;
+            if rows.len() >= count || began.elapsed() > SOON {
+                return Ok(rows);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until Asterisk has neither channels nor bridges.
+    pub async fn wait_until_empty(&self, limit: Duration) -> Result<(), LabError> {
+        let began = Instant::now();
+        loop {
+            let left = (self.asterisk.channel_count().await?, self.bridge_count().await?);
+            if left == (0, 0) {
+                return Ok(());
+            }
+            if began.elapsed() > limit {
+                let channels = self.asterisk.ami().core_show_channels().await?;
+                return Err(LabError::Timeout {
+                    what: format!(
+                        "empty Asterisk; {} channels and {} bridges left: {channels:#?}",
+                        left.0, left.1
+                    ),
+                    after: limit,
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Bridges of calls; an agent's conference goes with its last member a moment later, so it counts too.
+    async fn bridge_count(&self) -> Result<usize, LabError> {
+        self.asterisk.bridge_count().await
+    }
+
+    async fn wait_until_unreachable(&self) -> Result<(), LabError> {
+        let began = Instant::now();
+        while !self
+            .asterisk
+            .cli("pjsip show contacts")
+            .await?
+            .lines()
+            .any(|line| line.contains("unreachable") && line.contains("Unavail"))
+        {
+            if began.elapsed() > SOON {
+                let what = "contact that qualify has found dead".to_owned();
+                return Err(LabError::Timeout { what, after: SOON });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+}
+
+fn told(error: crankback::store::StoreError) -> LabError {
+    LabError::Missing(error.to_string())
+}

@@ -1,0 +1,102 @@
+//! Who ends a call, and what the dialer is told then.
+
+use std::time::Duration;
+
+use super::super::super::dialer::{DEFAULT_CONTEXT, NATIVE_CONTEXT};
+use super::super::super::error::LabError;
+use super::super::super::sip::{Outcome, Script};
+use super::super::report::Report;
+use super::super::{Entry, Rig, SOON};
+use super::{Expected, answers, answers_and_waits, auto_dial, finish, oracle, same_as_dial};
+
+pub(super) async fn caller_cancels(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let rings = || Script::new().trying().ringing();
+    let timeout = Duration::from_secs(2);
+    let number = rig.number(Entry::Primary);
+    rig.primary.on_number(&number.wire, rings());
+    let call = rig.dialer.auto_dial(&number.dialled, DEFAULT_CONTEXT, timeout).await?;
+    let end = rig.agi.wait_for_end(&call.code, timeout + SOON).await?;
+    let attempts = rig.attempts(&end, 1).await?;
+    rig.wait_until_empty(SOON).await?;
+    let (primary, backup) = (rig.seen(&rig.primary, &number), rig.seen(&rig.backup, &number));
+    report.dialer_saw(&end);
+    report.carrier_saw("PRIMARY", &primary);
+    report.crankback_said(&attempts, &primary);
+    report.equal(
+        "INVITEs at the primary and the backup",
+        (primary.len(), backup.len()),
+        (1, 0),
+    );
+    report.equal(
+        "the primary's end of it",
+        primary.first().and_then(|call| call.outcome),
+        Some(Outcome::Cancelled),
+    );
+    report.equal(
+        "attempts",
+        attempts.iter().map(|row| row.why.as_str()).collect::<Vec<_>>(),
+        vec!["caller hung up"],
+    );
+
+    let native = rig.number(Entry::Primary);
+    rig.primary.on_number(&native.wire, rings());
+    let call = rig.dialer.auto_dial(&native.dialled, NATIVE_CONTEXT, timeout).await?;
+    let dial = rig.agi.wait_for_end(&call.code, timeout + SOON).await?;
+    report.note(format!(
+        "plain Dial(): {}/{:?} {}",
+        dial.dialstatus, dial.hangup_cause, dial.tech_cause
+    ));
+    report.equal("DIALSTATUS", end.dialstatus.as_str(), "CANCEL");
+    report.equal("DIALSTATUS of plain Dial()", &end.dialstatus, &dial.dialstatus);
+    report.equal("HANGUPCAUSE of plain Dial()", end.hangup_cause, dial.hangup_cause);
+    report.equal("technology cause of plain Dial()", &end.tech_cause, &dial.tech_cause);
+    rig.wait_until_empty(SOON).await
+}
+
+pub(super) async fn caller_ends(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let number = rig.number(Entry::Primary);
+    rig.primary.on_number(&number.wire, answers_and_waits());
+    let call = auto_dial(rig, &number).await?;
+    let expected = Expected {
+        dialstatus: "ANSWER",
+        cause: 16,
+        tech: "SIP 200 OK",
+        attempts: &[("PRIMARY", Some(200), "stop")],
+        primary_invites: 1,
+        backup_invites: 0,
+    };
+    let ended = finish(rig, report, &call.code, &number, &expected).await?;
+    report.equal(
+        "the carrier's end of it",
+        ended.primary[0].outcome,
+        Some(Outcome::HungUpByCaller),
+    );
+    report.equal("ANSWEREDTIME", ended.end.answered_time_seconds, Some(2));
+    let dial = oracle(rig, report, Entry::Primary, answers_and_waits()).await?;
+    same_as_dial(report, &ended.end, &dial);
+    Ok(())
+}
+
+pub(super) async fn callee_ends(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let number = rig.number(Entry::Primary);
+    rig.primary.on_number(&number.wire, answers());
+    let call = auto_dial(rig, &number).await?;
+    let expected = Expected {
+        dialstatus: "ANSWER",
+        cause: 16,
+        tech: "SIP 200 OK",
+        attempts: &[("PRIMARY", Some(200), "stop")],
+        primary_invites: 1,
+        backup_invites: 0,
+    };
+    let ended = finish(rig, report, &call.code, &number, &expected).await?;
+    report.equal(
+        "the carrier's end of it",
+        ended.primary[0].outcome,
+        Some(Outcome::HungUpByCarrier),
+    );
+    report.equal("ANSWEREDTIME", ended.end.answered_time_seconds, Some(1));
+    let dial = oracle(rig, report, Entry::Primary, answers()).await?;
+    same_as_dial(report, &ended.end, &dial);
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! The cases, in one table: the example shows them, the tests assert them.
+
+mod away;
+mod callers;
+mod check;
+mod edits;
+mod ends;
+mod failures;
+mod load;
+mod logs;
+mod operator;
+mod redirect;
+mod silence;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::super::agi_listener::AgiRecord;
+use super::super::dialer::{DEFAULT_CONTEXT, NATIVE_CONTEXT, PlacedCall};
+use super::super::error::LabError;
+use super::super::sip::{Answer, CallRecord, Refusal, Script};
+use super::report::Report;
+use super::{BACKUP, DIAL_TIMEOUT, Entry, Number, Rig, SOON};
+
+/// One case.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// Its name, as it is shown and filtered by.
+    pub name: &'static str,
+    /// How long it takes.
+    pub length: Length,
+    /// Runs it and writes down what was seen.
+    pub run: Run,
+}
+
+/// How long a case takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// Seconds.
+    Short,
+    /// Minutes.
+    Long,
+}
+
+type Run = for<'a> fn(&'a mut Rig, &'a mut Report) -> BoxFuture<'a, Result<(), LabError>>;
+
+macro_rules! scenarios {
+    ($($name:literal $length:ident => $run:path),* $(,)?) => {
+        &[$(Scenario { name: $name, length: Length::$length, run: |rig, report| Box::pin($run(rig, report)) }),*]
+    };
+}
+
+/// Every case, in the order in which they run. Cases that end the daemon leave a running one behind.
+pub const ALL: &[Scenario] = scenarios![
+    "primary answers" Short => failures::primary_answers,
+    "503, backup answers" Short => failures::unavailable,
+    "chan_sip or PJSIP, 503, backup answers" Short => failures::old_driver_unavailable,
+    "PJSIP wizard, 503, backup answers" Short => failures::wizard_unavailable,
+    "unknown endpoint, backup answers" Short => failures::unknown_endpoint,
+    "unreachable contact, backup answers" Short => failures::unreachable_contact,
+    "TCP refused, backup answers" Short => failures::tcp_refused,
+    "both 503" Short => failures::both_unavailable,
+    "486 busy" Short => failures::busy,
+    "404 dead number" Short => failures::dead_number,
+    "silent primary" Short => silence::silent_primary,
+    "100 then silence" Short => silence::trying_only,
+    "caller cancels while it rings" Short => ends::caller_cancels,
+    "caller ends first" Short => ends::caller_ends,
+    "callee ends first" Short => ends::callee_ends,
+    "manual call, 503, backup answers" Short => callers::manual,
+    "manual call, early media" Short => callers::manual_early_media,
+    "three-way call, 503, backup answers" Short => callers::three_way,
+    "trunk channel as caller, 503, backup answers" Short => callers::trunk_channel,
+    "redirected to 8368" Short => redirect::daemon_alive,
+    "redirected to 8368, daemon killed" Short => redirect::daemon_killed,
+    "daemon not running" Short => away::not_running,
+    "wrong ARI password" Short => away::wrong_password,
+    "daemon killed during 20 calls, restarted" Short => away::killed_during_calls,
+    "daemon stopped during 20 calls, restarted" Short => away::stopped_during_calls,
+    "second daemon takes over" Short => away::taken_over,
+    "connection cut for 1 s" Short => away::cut_for_a_second,
+    "connection cut for 60 s" Long => away::cut_for_a_minute,
+    "Asterisk restarted" Short => away::asterisk_restarted,
+    "daemon frozen" Short => away::frozen,
+    "carrier row edited" Short => edits::used_at_once,
+    "carrier row broken by an edit" Short => edits::broken,
+    "carrier row edited, files not rebuilt yet" Short => edits::held_back,
+    "carrier row edited, endpoint loaded later" Short => edits::endpoint_loaded_later,
+    "carrier table gone" Short => edits::table_gone,
+    "call id on every log line" Short => logs::call_id_on_every_line,
+    "check: all well" Short => check::healthy,
+    "check: wrong password" Short => check::wrong_password,
+    "check: user may only read" Short => check::read_only_user,
+    "check: no channelvars" Short => check::no_channelvars,
+    "check: dialplan not included" Short => check::no_dialplan,
+    "check: another edition of the dialplan" Short => check::another_edition,
+    "check: settings of Asterisk" Short => check::settings,
+    "check: carriers" Short => check::carriers,
+    "check: daemon not running" Short => check::no_daemon,
+    "check: Asterisk stopped" Short => check::no_asterisk,
+    "operator removes and adds a route" Short => operator::routes,
+    "operator lists calls" Short => operator::calls,
+    "operator reloads the tables" Short => operator::reload,
+    "operator, a second daemon takes over" Short => operator::second_daemon,
+    "200 calls, every second primary 503" Short => load::burst,
+    "10,000 calls, memory" Long => load::growth,
+];
+
+/// A call that has ended, with what everybody saw of it.
+struct Ended {
+    end: Arc<AgiRecord>,
+    primary: Vec<CallRecord>,
+    backup: Vec<CallRecord>,
+}
+
+/// What a case expects of a call.
+struct Expected<'a> {
+    dialstatus: &'a str,
+    cause: u16,
+    tech: &'a str,
+    /// Carrier, SIP code and verdict of each attempt.
+    attempts: &'a [(&'a str, Option<u16>, &'a str)],
+    primary_invites: usize,
+    backup_invites: usize,
+}
+
+/// Waits for the end of a call and compares what everybody saw with what is expected.
+async fn finish(
+    rig: &Rig,
+    report: &mut Report,
+    code: &str,
+    number: &Number,
+    expected: &Expected<'_>,
+) -> Result<Ended, LabError> {
+    let end = rig.agi.wait_for_end(code, DIAL_TIMEOUT + SOON).await?;
+    let attempts = rig.attempts(&end, expected.attempts.len()).await?;
+    rig.wait_until_empty(SOON).await?;
+    let (primary, backup) = (rig.seen(&rig.primary, number), rig.seen(&rig.backup, number));
+    report.dialer_saw(&end);
+    report.carrier_saw("PRIMARY", &primary);
+    report.carrier_saw(BACKUP, &backup);
+    report.crankback_said(&attempts, &[primary.clone(), backup.clone()].concat());
+    report.equal("DIALSTATUS", end.dialstatus.as_str(), expected.dialstatus);
+    report.equal("HANGUPCAUSE", end.hangup_cause, Some(expected.cause));
+    report.equal("technology cause", end.tech_cause.as_str(), expected.tech);
+    let seen: Vec<_> = attempts
+        .iter()
+        .map(|row| (row.carrier_id.as_str(), row.sip_code, row.verdict.as_str()))
+        .collect();
+    report.equal("attempts", seen.as_slice(), expected.attempts);
+    let last = attempts.last().map(|row| row.dialstatus.as_str());
+    report.equal(
+        "DIALSTATUS on record of the last attempt",
+        last,
+        Some(expected.dialstatus),
+    );
+    report.equal("INVITEs at the primary", primary.len(), expected.primary_invites);
+    report.equal("INVITEs at the backup", backup.len(), expected.backup_invites);
+    for invite in primary.iter().chain(&backup) {
+        report.equal("call code on the trunk", invite.caller_name.as_str(), code);
+    }
+    Ok(Ended { end, primary, backup })
+}
+
+/// The same call through plain `Dial()`, with the primary doing the same.
+async fn oracle(rig: &Rig, report: &mut Report, entry: Entry, primary: Script) -> Result<Arc<AgiRecord>, LabError> {
+    let number = rig.number(entry);
+    rig.primary.on_number(&number.wire, primary);
+    let call = rig
+        .dialer
+        .auto_dial(&number.dialled, NATIVE_CONTEXT, DIAL_TIMEOUT)
+        .await?;
+    let end = rig.agi.wait_for_end(&call.code, DIAL_TIMEOUT + SOON).await?;
+    rig.wait_until_empty(SOON).await?;
+    report.note(format!(
+        "plain Dial(): {}/{} {}",
+        end.dialstatus,
+        end.hangup_cause.map_or("-".to_owned(), |cause| cause.to_string()),
+        end.tech_cause
+    ));
+    Ok(end)
+}
+
+/// Compares with plain `Dial()`; times may straddle a second.
+fn same_as_dial(report: &mut Report, seen: &AgiRecord, dial: &AgiRecord) {
+    report.equal("DIALSTATUS of plain Dial()", &seen.dialstatus, &dial.dialstatus);
+    report.equal("HANGUPCAUSE of plain Dial()", seen.hangup_cause, dial.hangup_cause);
+    report.equal("technology cause of plain Dial()", &seen.tech_cause, &dial.tech_cause);
+    for (what, seen, dial) in [
+        ("DIALEDTIME", seen.dialed_time_seconds, dial.dialed_time_seconds),
+        ("ANSWEREDTIME", seen.answered_time_seconds, dial.answered_time_seconds),
+    ] {
+        let close = match (seen, dial) {
+            (Some(seen), Some(dial)) => seen.abs_diff(dial) <= 1,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        report.check(format!("{what}: {seen:?}, plain Dial() {dial:?}"), close);
+    }
+}
+
+/// Answers, talks for a second, hangs up.
+fn answers() -> Script {
+    Script::new()
+        .trying()
+        .ringing()
+        .finally(Answer::with_rtp().hang_up_after(Duration::from_secs(1)))
+}
+
+/// Answers and waits for the caller to hang up.
+fn answers_and_waits() -> Script {
+    Script::new().trying().ringing().finally(Answer::with_rtp())
+}
+
+fn refuses(code: u16) -> Script {
+    Script::new().trying().finally(Refusal::code(code))
+}
+
+/// An auto-dialled call in context `default`.
+async fn auto_dial(rig: &Rig, number: &Number) -> Result<PlacedCall, LabError> {
+    rig.dialer
+        .auto_dial(&number.dialled, DEFAULT_CONTEXT, DIAL_TIMEOUT)
+        .await
+}
