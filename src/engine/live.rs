@@ -16,7 +16,7 @@ use super::port::CallIdentity;
 /// Messages that may wait for the task that owns the list.
 const MAILBOX: usize = 1_024;
 /// Cells of calls that are over are cleared away when the list has grown to this size, then at each doubling.
-const FIRST_SWEEP: usize = 1_024;
+const FIRST_SWEEP: usize = 64;
 
 /// How far a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
