@@ -99,7 +99,7 @@ impl DialerResult {
                     tech,
                 };
             }
-            EndedBy::Carrier => {}
+            EndedBy::Carrier | EndedBy::Unseen => {}
         }
         if evidence.refused {
             // chan_pjsip sets "no route to destination", chan_sip and chan_iax2 "subscriber absent" (Asterisk 16 and 22).

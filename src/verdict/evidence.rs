@@ -115,6 +115,8 @@ pub enum EndedBy {
     Us(AbandonReason),
     /// The caller hung up.
     Caller,
+    /// Nobody saw it: it ended while there was no connection to Asterisk.
+    Unseen,
 }
 
 /// Everything a verdict may rest on.

@@ -1,5 +1,7 @@
 //! From evidence to verdict: rules that stand above the tables, then the SIP code, then the Q.850 cause.
 
+use std::time::Duration;
+
 use super::dialect::DialerResult;
 use super::evidence::{AbandonReason, EndedBy, Evidence, Progress, Source};
 use super::table;
@@ -80,6 +82,9 @@ pub fn judge(evidence: &Evidence, policy: CarrierPolicy) -> Verdict {
     }
 }
 
+/// Nobody picks up a telephone in less time than this.
+const FASTEST_ANSWER: Duration = Duration::from_secs(1);
+
 type Decision = (Action, Health, &'static str, &'static str);
 
 fn decide(evidence: &Evidence, policy: CarrierPolicy) -> Decision {
@@ -114,7 +119,7 @@ fn decide(evidence: &Evidence, policy: CarrierPolicy) -> Decision {
                 "no_progress",
             );
         }
-        EndedBy::Carrier => {}
+        EndedBy::Carrier | EndedBy::Unseen => {}
     }
     if evidence.progress == Progress::Answered {
         return (Action::Stop, Health::None, "answered", "answered");
@@ -126,6 +131,10 @@ fn decide(evidence: &Evidence, policy: CarrierPolicy) -> Decision {
             "the called party was reached",
             "after_ringing",
         );
+    }
+    // The leg may have been answered, and Asterisk then hangs it up: the called party must not be rung again.
+    if evidence.ended_by == EndedBy::Unseen && evidence.elapsed >= FASTEST_ANSWER {
+        return (Action::Stop, Health::None, "nobody saw how it ended", "unseen_end");
     }
     if evidence.refused {
         return (
@@ -151,8 +160,6 @@ fn decide(evidence: &Evidence, policy: CarrierPolicy) -> Decision {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::carrier::Technology;
     use crate::verdict::evidence::SipReply;
@@ -229,6 +236,26 @@ mod tests {
         assert_eq!(action(&no_contact), Action::Next);
         let timer_b = evidence(None, 18, Progress::None);
         assert_eq!(judge(&timer_b, CarrierPolicy::default()).health, Health::Strong);
+    }
+
+    #[test]
+    fn a_leg_whose_end_nobody_saw_moves_on_only_if_it_cannot_have_been_answered() {
+        for (progress, elapsed_ms, refused, expected) in [
+            (Progress::None, 1_300, false, Action::Stop),
+            (Progress::None, 1_300, true, Action::Stop),
+            (Progress::None, 300, false, Action::Next),
+            (Progress::None, 300, true, Action::Next),
+            (Progress::Ringing, 300, false, Action::Stop),
+        ] {
+            let unseen = Evidence {
+                ended_by: EndedBy::Unseen,
+                elapsed: Duration::from_millis(elapsed_ms),
+                q850: None,
+                refused,
+                ..evidence(None, 0, progress)
+            };
+            assert_eq!(action(&unseen), expected, "{progress:?} after {elapsed_ms} ms");
+        }
     }
 
     #[test]

@@ -208,12 +208,7 @@ impl StasisDriver {
             Done::CallerMissing => self.caller_gone(),
             Done::LegMissing(id) => {
                 if let Some(leg) = self.legs.get(&id) {
-                    let evidence = match leg.phase {
-                        Phase::Asked => translate::refused(leg.spec.technology, leg.started),
-                        Phase::Out | Phase::Up | Phase::Gone => {
-                            translate::vanished(leg.spec.technology, leg.progress, leg.started)
-                        }
-                    };
+                    let evidence = translate::vanished(leg.spec.technology, leg.progress, leg.started);
                     self.leg_gone(id, LegEvent::Ended(evidence));
                 }
             }

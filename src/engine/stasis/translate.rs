@@ -136,6 +136,8 @@ pub(super) fn evidence(
 pub(super) fn refused(technology: Technology, started: Instant) -> Evidence {
     Evidence {
         refused: true,
+        source: Source::Local,
+        ended_by: EndedBy::Carrier,
         ..vanished(technology, Progress::None, started)
     }
 }
@@ -145,9 +147,9 @@ pub(super) fn vanished(technology: Technology, progress: Progress, started: Inst
     Evidence {
         sip: None,
         q850: None,
-        source: Source::Local,
+        source: Source::Unknown,
         progress,
-        ended_by: EndedBy::Carrier,
+        ended_by: EndedBy::Unseen,
         refused: false,
         elapsed: started.elapsed(),
         technology,

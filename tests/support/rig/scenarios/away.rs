@@ -207,7 +207,8 @@ pub(super) async fn taken_over(rig: &mut Rig, report: &mut Report) -> Result<(),
     rig.wait_until_empty(SOON).await
 }
 
-/// The connection to Asterisk is cut while one call talks, one rings and one is answered in the gap.
+/// The connection to Asterisk is cut while one call talks, one rings on, and two are answered in the gap: one that rang before,
+/// one of which only the 100 was seen.
 async fn wire_is_cut(rig: &mut Rig, report: &mut Report, gap: Duration) -> Result<(), LabError> {
     let wire = Wire::to(rig.asterisk.ports().http).await?;
     rig.take_daemon()?.stop().await?;
@@ -217,21 +218,30 @@ async fn wire_is_cut(rig: &mut Rig, report: &mut Report, gap: Duration) -> Resul
     // The dialer itself gives a call up after 30 seconds.
     let longer = gap.min(Duration::from_secs(20)) + Duration::from_secs(2);
     let in_the_gap = gap.min(Duration::from_secs(20)) / 2;
-    for ringing in [Duration::ZERO, longer, in_the_gap] {
+    for (shown, answered_after) in [
+        (180, Duration::ZERO),
+        (180, longer),
+        (180, in_the_gap),
+        (100, in_the_gap),
+    ] {
         let number = rig.number(Entry::Primary);
-        let script = Script::new().trying().ringing().after(ringing);
-        rig.primary.on_number(&number.wire, script.finally(Answer::with_rtp()));
+        let script = match shown {
+            180 => Script::new().trying().ringing(),
+            _ => Script::new().trying(),
+        };
+        let script = script.after(answered_after).finally(Answer::with_rtp());
+        rig.primary.on_number(&number.wire, script);
         let call = rig.dialer.three_way(&number.dialled, DEFAULT_CONTEXT).await?;
-        if ringing.is_zero() {
+        if answered_after.is_zero() {
             report.check("the first call is up", call.response().await?.answered);
         }
         let began = Instant::now();
-        let rings = |rig: &Rig| {
+        let has_shown = |rig: &Rig| {
             rig.seen(&rig.primary, &number)
                 .iter()
-                .any(|call| call.responded(180).is_some())
+                .any(|call| call.responded(shown).is_some())
         };
-        while !rings(rig) && began.elapsed() < SOON {
+        while !has_shown(rig) && began.elapsed() < SOON {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         calls.push((call, number));
@@ -258,11 +268,13 @@ async fn wire_is_cut(rig: &mut Rig, report: &mut Report, gap: Duration) -> Resul
     report.check("the call that talked still talks", active(&calls[0].1));
     // Asterisk hangs a leg up that is answered while its application has no connection: nothing can be done about that but
     // to tell the dialer, and not to ring the called party again.
-    let unlucky = rig.agi.wait_for_end(&calls[2].0.code, DIAL_TIMEOUT + SOON).await?;
-    report.check(
-        format!("the call that was answered in the gap is over: {}", unlucky.dialstatus),
-        unlucky.dialstatus != "ANSWER",
-    );
+    for (call, _) in &calls[2..] {
+        let unlucky = rig.agi.wait_for_end(&call.code, DIAL_TIMEOUT + SOON).await?;
+        report.check(
+            format!("a call that was answered in the gap is over: {}", unlucky.dialstatus),
+            unlucky.dialstatus != "ANSWER",
+        );
+    }
     if gap < Duration::from_secs(20) {
         report.check("the call that rang on came up", calls[1].0.response().await?.answered);
         report.check("and talks", active(&calls[1].1));
