@@ -155,6 +155,9 @@ fn keep(json: bool, rig: &Rig) {
              Ask crankback:\n\
              \x20 crankback --config {config} route explain 913125550503 --entry PRIMARY\n\
              \x20 crankback --config {config} carrier list\n\
+             \x20 crankback --config {config} status\n\
+             \x20 crankback --config {config} call list --watch\n\
+             \x20 crankback --config {config} attempt list --since 10m\n\
              Watch it: tail -f {log}",
             version = rig.version,
             originate = rig

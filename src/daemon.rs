@@ -113,7 +113,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         leaving: leaving.clone(),
     };
     let no_more_operators = CancellationToken::new();
-    tokio::spawn(operators::keep_open(
+    let operators = tokio::spawn(operators::keep_open(
         settings.control.socket.clone(),
         Arc::new(Handlers::of_daemon(Arc::clone(&settings), store, Arc::new(handle))),
         no_more_operators.clone(),
@@ -170,6 +170,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     }
     // Whoever took the application over waits for the socket.
     no_more_operators.cancel();
+    if operators.await.is_err() {
+        error!("the task that serves operators had failed");
+    }
     cancel_ari.cancel();
     // Its mailbox closes with the last call.
     if tokio::time::timeout(Duration::from_secs(5), writer).await.is_err() {

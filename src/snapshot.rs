@@ -1,7 +1,7 @@
 //! A snapshot of everything that routing is made of: rows of the store in, carriers, routes and the route table out.
 //!
-//! Owns the translation from rows to values, and the list of what could not be translated. It reads no database and knows
-//! no clock: the daemon and the command line make the same snapshot of the same rows.
+//! Owns the translation from rows to values, and the list of what could not be translated. It knows no SQL and no clock: the
+//! daemon and the command line make the same snapshot of the same rows.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::carrier::{Carrier, CarrierId, NumberFormat, Timers};
 use crate::config::Settings;
 use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable};
-use crate::store::{Fingerprint, RouteRow, RoutingTables};
+use crate::store::{Fingerprint, RouteRow, RoutingTables, Store, StoreError};
 use crate::vicidial::carrier_problem::CarrierProblem;
 use crate::vicidial::carriers::{CarrierTable, read_carriers};
 use crate::vicidial::edits::{EditState, ServedCarriers};
@@ -49,6 +49,21 @@ pub struct RouteProblem {
     pub id: i64,
     /// What is wrong with its match.
     pub error: NumberMatchError,
+}
+
+/// Reads the rows and makes the snapshot of them. A hundred thousand routes take tens of milliseconds to put in order: that is
+/// done where no call waits.
+///
+/// # Errors
+/// [`StoreError`] when the rows cannot be read.
+pub async fn read(store: &Store, settings: &Arc<Settings>) -> Result<Snapshot, StoreError> {
+    let tables = store.routing_tables().await?;
+    let settings = Arc::clone(settings);
+    let made = tokio::task::spawn_blocking(move || Snapshot::new(tables, &settings)).await;
+    // Fails only while the process goes down.
+    made.map_err(|_| StoreError::Closed {
+        url: store.url().clone(),
+    })
 }
 
 impl Snapshot {

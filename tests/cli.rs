@@ -33,7 +33,20 @@ fn help_is_fine_and_a_wrong_argument_is_an_error() {
     let help = crankback(&["--help"], &[]).expect(0);
     assert_holds(
         &help.stdout,
-        &["run", "check", "carrier", "route", "--config", "--output"],
+        &[
+            "run",
+            "check",
+            "status",
+            "reload",
+            "call",
+            "attempt",
+            "carrier",
+            "route",
+            "completions",
+            "man",
+            "--config",
+            "--output",
+        ],
     );
     assert_holds(&crankback(&["--version"], &[]).expect(0).stdout, &["crankback 0."]);
     assert_holds(

@@ -7,7 +7,7 @@ use tracing::{debug, info, warn};
 
 use crate::config::Settings;
 use crate::engine::now;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{self, Snapshot};
 use crate::store::{AuditRow, RouteAdded, Store};
 
 use super::actor::Actor;
@@ -193,7 +193,7 @@ impl Handlers {
     }
 
     async fn read_store(&self) -> Result<Snapshot, Error> {
-        Ok(Snapshot::new(self.store.routing_tables().await?, &self.settings))
+        Ok(snapshot::read(&self.store, &self.settings).await?)
     }
 }
 

@@ -118,7 +118,12 @@ async fn talk(stream: UnixStream, handlers: Arc<Handlers>, limits: Limits) {
 async fn perform(handlers: &Arc<Handlers>, actor: &Actor, line: &[u8], limits: Limits) -> Reply {
     let request: Request = match serde_json::from_slice(line) {
         Ok(request) => request,
-        Err(error) => return refusal("malformed_request", format!("not a request: {error}")),
+        Err(error) => {
+            return refusal(
+                "malformed_request",
+                format!("not a request: {error}; is the daemon of another version than its client?"),
+            );
+        }
     };
     // A task of its own: a command that was begun is carried out to its end, whatever becomes of the connection.
     let (handlers, actor) = (Arc::clone(handlers), actor.clone());

@@ -13,6 +13,7 @@ fn only_the_daemon_makes_the_database() {
         "route add --carrier X",
         "route remove 1",
         "route explain 1",
+        "attempt list",
     ] {
         let complaint = dialer.run(command).refused();
         assert_holds(
