@@ -18,10 +18,12 @@ use crate::config::Settings;
 use crate::control::Handlers;
 use crate::engine::stasis::{Dispatcher, Shared};
 use crate::engine::{Door, LiveView, RunnerShared, now};
+use crate::spool::{Spool, SpoolError};
 use crate::store::{IfMissing, Store, StoreError};
 use crate::vicidial::contract::{TimeRules, VicidialContract};
 
 use handle::Handle;
+use records::Records;
 use tables::{Reader, Tables};
 
 /// Without systemd's watchdog nobody listens; the dispatcher turns all the same.
@@ -36,6 +38,9 @@ pub enum Error {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Attempts cannot be kept.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// The ARI settings are not usable.
     #[error("[ari] in the configuration: {0}")]
     AriSettings(#[from] ari::ConfigError),
@@ -57,6 +62,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Store(_) => "store",
+            Self::Spool(error) => error.code(),
             Self::AriSettings(_) => "ari_settings",
             Self::Ari { .. } => "ari",
             Self::Signals(_) => "signals",
@@ -98,7 +104,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
 
     let tables = Tables::keep_fresh(reader, client.clone());
     tokio::spawn(refresh_on_hangup(hangup, tables.clone()));
-    let (records, waiting, writer) = records::open(store.clone());
+    let (spool, waiting, moving) = Spool::open(&settings.attempts.spool, store.clone())?;
     let (door, live) = (Door::open(), LiveView::open());
     let leaving = CancellationToken::new();
     let handle = Handle {
@@ -135,7 +141,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         )),
         runner: RunnerShared {
             door,
-            records,
+            records: Arc::new(Records::new(spool)),
             leaving: leaving.clone(),
         },
         live,
@@ -174,9 +180,12 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         error!("the task that serves operators had failed");
     }
     cancel_ari.cancel();
-    // Its mailbox closes with the last call.
-    if tokio::time::timeout(Duration::from_secs(5), writer).await.is_err() {
-        warn!("attempts may be missing on record: the store did not take them in time");
+    // It ends with the last call.
+    if tokio::time::timeout(Duration::from_secs(5), moving.finished())
+        .await
+        .is_err()
+    {
+        warn!("attempts are left in the spool: the next daemon moves them to the store");
     }
     Ok(())
 }

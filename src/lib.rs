@@ -17,6 +17,7 @@
 //! - [`engine`]: carries calls out on Asterisk; one task per call.
 //! - [`ari`]: Asterisk's REST interface and its events.
 //! - [`vicidial`]: VICIdial's carrier table.
+//! - [`spool`]: attempts on disk until the store has them.
 //! - [`store`]: our own tables.
 //!
 //! Brain (pure, deterministic, `now` is an argument):
@@ -41,6 +42,7 @@ pub mod engine;
 pub mod routing;
 pub mod snapshot;
 pub mod socket;
+pub mod spool;
 pub mod store;
 pub mod verdict;
 pub mod vicidial;

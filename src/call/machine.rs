@@ -1,4 +1,8 @@
 //! The machine: every transition of a call stands in this file.
+//!
+//! An attempt goes on record before what follows from it is done: a process that dies in between has not forgotten it.
+
+mod resume;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,6 +15,8 @@ use crate::verdict::{
 use super::attempt::Attempt;
 use super::command::{Command, Indication, LegSpec};
 use super::input::{Input, LegEvent, LegId, Now, Timer};
+
+pub use resume::{ResumedLeg, ResumedStage};
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,34 +40,6 @@ pub struct CallSpec {
     pub maximum_attempts: u32,
     /// The caller hears ringing at once (`r` of `Dial()`).
     pub ring_at_once: bool,
-}
-
-/// How far a leg of another process has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResumedStage {
-    /// Not answered.
-    OnItsWay,
-    /// Answered; the caller may not be connected yet.
-    Answered,
-    /// Caller and called party talk.
-    Connected,
-}
-
-/// A leg that another process placed.
-#[derive(Clone, Debug)]
-pub struct ResumedLeg {
-    /// Its number within the call.
-    pub id: LegId,
-    /// Its carrier; what the plan knows of the carrier goes before this.
-    pub candidate: Candidate,
-    /// When it was started.
-    pub started: Now,
-    /// How far it has come, for the verdict.
-    pub progress: Progress,
-    /// The last SIP response.
-    pub reply: Option<SipReply>,
-    /// How far it has come, for the call.
-    pub stage: ResumedStage,
 }
 
 /// A leg that ends by itself if nobody is left to end it.
@@ -133,59 +111,6 @@ impl Call {
         (call, commands)
     }
 
-    /// A call that another process began, with the leg that is out or connected, and its first commands here.
-    pub fn resume(spec: CallSpec, resumed: ResumedLeg, now: Now) -> (Self, Vec<Command>) {
-        let mut waiting: VecDeque<Candidate> = spec.plan.stages.into_iter().flat_map(|stage| stage.legs).collect();
-        let place = waiting
-            .iter()
-            .position(|candidate| candidate.carrier == resumed.candidate.carrier);
-        let candidate = match place {
-            Some(place) => waiting.drain(..=place).next_back().unwrap_or(resumed.candidate),
-            // No longer in the plan: the leg goes on, and nothing comes after it.
-            None => {
-                waiting.clear();
-                resumed.candidate
-            }
-        };
-        let (id, timers) = (resumed.id, candidate.timers);
-        let leg = Leg {
-            id,
-            candidate,
-            started: resumed.started,
-            progress: resumed.progress,
-            last_reply: resumed.reply,
-            first_progress: None,
-            answered: (resumed.progress == Progress::Answered).then_some(resumed.started),
-        };
-        let mut commands = Vec::new();
-        let state = match resumed.stage {
-            ResumedStage::OnItsWay => {
-                if let Some(ring_until) = spec.limit.ring_until {
-                    commands.push(Command::ArmTimer(Timer::Limit, ring_until));
-                }
-                commands.push(Command::ArmTimer(Timer::Guard(id), now.monotonic + timers.guard));
-                commands.push(Command::ArmTimer(Timer::Progress(id), now.monotonic + timers.progress));
-                State::Trying { leg }
-            }
-            ResumedStage::Answered => {
-                commands.push(Command::Connect(id));
-                State::Connecting { leg }
-            }
-            ResumedStage::Connected => State::Connected { leg },
-        };
-        let call = Self {
-            state,
-            waiting,
-            limit: spec.limit,
-            attempts_left: spec.maximum_attempts.saturating_sub(id.0),
-            legs_started: id.0,
-            ring_indicated: resumed.progress >= Progress::Ringing,
-            engine_lost: false,
-            last: None,
-        };
-        (call, commands)
-    }
-
     /// Whether the call has its result.
     pub const fn is_over(&self) -> bool {
         matches!(self.state, State::Over)
@@ -214,24 +139,6 @@ impl Call {
     fn admitted(&mut self, id: LegId, now: Now, commands: &mut Vec<Command>) {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Admitting { id: asked, candidate } if asked == id => {
-                commands.push(Command::StartLeg(LegSpec {
-                    leg: id,
-                    carrier: candidate.carrier.clone(),
-                    technology: candidate.technology,
-                    dial_string: candidate.dial_string.clone(),
-                    wire_number: candidate.wire_number.clone(),
-                    backstop: self.limit.ring_until.map_or(BACKSTOP, |until| {
-                        until.saturating_duration_since(now.monotonic) + Duration::from_secs(5)
-                    }),
-                }));
-                commands.push(Command::ArmTimer(
-                    Timer::Guard(id),
-                    now.monotonic + candidate.timers.guard,
-                ));
-                commands.push(Command::ArmTimer(
-                    Timer::Progress(id),
-                    now.monotonic + candidate.timers.progress,
-                ));
                 let leg = Leg {
                     id,
                     candidate,
@@ -241,6 +148,27 @@ impl Call {
                     first_progress: None,
                     answered: None,
                 };
+                commands.push(Command::Record(leg.attempt(None, None, None)));
+                let Candidate {
+                    carrier,
+                    technology,
+                    dial_string,
+                    wire_number,
+                    timers,
+                    ..
+                } = &leg.candidate;
+                commands.push(Command::StartLeg(LegSpec {
+                    leg: id,
+                    carrier: carrier.clone(),
+                    technology: *technology,
+                    dial_string: dial_string.clone(),
+                    wire_number: wire_number.clone(),
+                    backstop: self.limit.ring_until.map_or(BACKSTOP, |until| {
+                        until.saturating_duration_since(now.monotonic) + Duration::from_secs(5)
+                    }),
+                }));
+                commands.push(Command::ArmTimer(Timer::Guard(id), now.monotonic + timers.guard));
+                commands.push(Command::ArmTimer(Timer::Progress(id), now.monotonic + timers.progress));
                 self.state = State::Trying { leg };
             }
             state @ (State::Admitting { .. }
@@ -314,8 +242,8 @@ impl Call {
             LegEvent::Answered(reply) => {
                 leg.heard(Progress::Answered, reply);
                 leg.answered = Some(now);
-                commands.push(Command::Connect(leg.id));
                 commands.push(Command::Record(leg.attempt(None, None, None)));
+                commands.push(Command::Connect(leg.id));
                 self.state = State::Connecting { leg };
             }
             LegEvent::Ended(mut evidence) => {
@@ -358,10 +286,10 @@ impl Call {
     fn caller_gone(&mut self, now: Now, commands: &mut Vec<Command>) {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Trying { leg } | State::Connecting { leg } | State::Connected { leg } => {
-                commands.push(Command::AbandonLeg(leg.id, AbandonReason::CallerGone));
                 let evidence = leg.evidence(EndedBy::Caller, None, now);
                 let verdict = judge(&evidence, leg.policy());
                 commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
+                commands.push(Command::AbandonLeg(leg.id, AbandonReason::CallerGone));
             }
             State::Admitting { .. } | State::Over => {}
         }
@@ -380,9 +308,10 @@ impl Call {
                     self.give_up(leg, AbandonReason::NoProgress, now, commands);
                 }
                 Timer::Limit => {
-                    commands.push(Command::AbandonLeg(leg.id, AbandonReason::OutOfTime));
                     let evidence = leg.given_up(AbandonReason::OutOfTime, now);
+                    let abandoned = leg.id;
                     self.finish(leg, &evidence, now, commands);
+                    commands.push(Command::AbandonLeg(abandoned, AbandonReason::OutOfTime));
                 }
                 Timer::Guard(_) | Timer::Progress(_) => self.state = State::Trying { leg },
             },
@@ -417,7 +346,7 @@ impl Call {
         let verdict = judge(evidence, leg.policy());
         let action = verdict.action;
         self.last = Some(verdict.dialer.clone());
-        let attempt = leg.attempt(Some(now), evidence.q850, Some(verdict));
+        commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
         match action {
             // Repairing needs an engine that can change the request; until then the next carrier is tried.
             Action::Next | Action::RepairAndRetry => self.next_candidate(now, commands),
@@ -427,15 +356,14 @@ impl Call {
             }
             Action::Stop => self.end(commands),
         }
-        commands.push(Command::Record(attempt));
     }
 
     /// The call ends with what this leg's end means.
     fn finish(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
         let verdict = judge(evidence, leg.policy());
         self.last = Some(verdict.dialer.clone());
-        self.end(commands);
         commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
+        self.end(commands);
     }
 
     fn end(&mut self, commands: &mut Vec<Command>) {

@@ -393,6 +393,53 @@ proptest! {
     }
 }
 
+#[test]
+fn every_leg_is_on_record_before_it_goes_out_and_its_end_before_the_next_step() {
+    let mut story = Story::of(&["A", "B"]);
+    story
+        .leg(1, LegEvent::Ended(sip(503, 34)))
+        .leg(2, LegEvent::Answered(None))
+        .leg(2, LegEvent::Ended(sip(200, 16)));
+    let steps: Vec<String> = story
+        .said
+        .iter()
+        .filter_map(|command| match command {
+            Command::Record(attempt) => Some(format!(
+                "record {} {}",
+                attempt.n,
+                match (&attempt.verdict, attempt.answered_after_ms) {
+                    (Some(_), _) => "ended",
+                    (None, Some(_)) => "answered",
+                    (None, None) => "open",
+                }
+            )),
+            Command::StartLeg(spec) => Some(format!("start {}", spec.leg)),
+            Command::Connect(leg) => Some(format!("connect {leg}")),
+            Command::Finish(_) => Some("finish".to_owned()),
+            Command::Admit(..)
+            | Command::AskLeg(_)
+            | Command::AbandonLeg(..)
+            | Command::Indicate(_)
+            | Command::ArmTimer(..)
+            | Command::HandBack => None,
+        })
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            "record 1 open",
+            "start 1",
+            "record 1 ended",
+            "record 2 open",
+            "start 2",
+            "record 2 answered",
+            "connect 2",
+            "record 2 ended",
+            "finish"
+        ]
+    );
+}
+
 /// A call of A and B whose leg through A was placed by another process.
 fn resumed(stage: ResumedStage, progress: Progress) -> Story {
     let mut story = Story::of(&[]);

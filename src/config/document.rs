@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::error::ConfigError;
 use super::keys;
-use super::settings::{CallSettings, ControlSettings, LogSettings, StoreSettings};
+use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings, StoreSettings};
 
 /// All sections. Sections without a required key are read straight into their settings.
 #[derive(Debug, Default, Deserialize)]
@@ -19,6 +19,7 @@ pub(super) struct Document {
     pub server: ServerDocument,
     pub ari: AriDocument,
     pub call: CallSettings,
+    pub attempts: AttemptsSettings,
     pub control: ControlSettings,
     pub log: LogSettings,
 }

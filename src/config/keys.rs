@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Visitor, value::Error};
 
 use super::document::{AriDocument, Document, ServerDocument};
-use super::settings::{CallSettings, ControlSettings, LogSettings, StoreSettings};
+use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings, StoreSettings};
 
 /// The sections.
 pub(super) fn sections() -> &'static [&'static str] {
@@ -18,6 +18,7 @@ pub(super) fn keys(section: &str) -> &'static [&'static str] {
         "server" => fields_of::<ServerDocument>(),
         "ari" => fields_of::<AriDocument>(),
         "call" => fields_of::<CallSettings>(),
+        "attempts" => fields_of::<AttemptsSettings>(),
         "control" => fields_of::<ControlSettings>(),
         "log" => fields_of::<LogSettings>(),
         _ => &[],

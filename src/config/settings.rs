@@ -20,6 +20,8 @@ pub struct Settings {
     pub ari: AriSettings,
     /// How a call is carried.
     pub call: CallSettings,
+    /// How attempts go on record.
+    pub attempts: AttemptsSettings,
     /// How operators reach the running daemon.
     pub control: ControlSettings,
     /// What is logged.
@@ -129,6 +131,22 @@ pub enum EarlyMedia {
     Auto,
     /// Never.
     Never,
+}
+
+/// `[attempts]`: how attempts go on record.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AttemptsSettings {
+    /// The directory that holds attempts until the store has them; an absolute path.
+    pub spool: PathBuf,
+}
+
+impl Default for AttemptsSettings {
+    fn default() -> Self {
+        Self {
+            spool: PathBuf::from("/var/lib/crankback/spool"),
+        }
+    }
 }
 
 /// `[control]`: how operators reach the running daemon.

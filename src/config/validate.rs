@@ -9,7 +9,7 @@ use crate::ari::{self, Credentials, Endpoint};
 
 use super::document::{AriDocument, Document, ServerDocument};
 use super::error::{ConfigError, Problem};
-use super::settings::{AriSettings, CallSettings, ControlSettings, ServerSettings, Settings};
+use super::settings::{AriSettings, AttemptsSettings, CallSettings, ControlSettings, ServerSettings, Settings};
 
 /// `sun_path` holds 108 bytes with the final zero; the socket is made under a name that is 4 bytes longer (`.new`).
 const SOCKET_PATH_LIMIT: usize = 103;
@@ -20,6 +20,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
     let server = server(document.server, &mut problems);
     let ari = ari(document.ari, &mut problems);
     call(&document.call, &mut problems);
+    attempts(&document.attempts, &mut problems);
     control(&document.control, &mut problems);
     match (server, ari) {
         (Some(server), Some(ari)) if problems.is_empty() => Ok(Settings {
@@ -27,6 +28,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
             server,
             ari,
             call: document.call,
+            attempts: document.attempts,
             control: document.control,
             log: document.log,
         }),
@@ -152,6 +154,13 @@ fn call(call: &CallSettings, problems: &mut Vec<Problem>) {
             "call.default_time_left_s",
             "shorter than call.minimum_attempt_ms and call.safety_margin_ms together: no attempt could start",
         );
+    }
+}
+
+fn attempts(attempts: &AttemptsSettings, problems: &mut Vec<Problem>) {
+    if !attempts.spool.is_absolute() {
+        let what = "must be an absolute path, for example \"/var/lib/crankback/spool\"";
+        problem(problems, "attempts.spool", what);
     }
 }
 

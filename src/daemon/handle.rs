@@ -12,9 +12,9 @@ use crate::ari;
 use crate::control::{self, AriStatus, CallCounts, RefreshError, StatusView, TablesStatus};
 use crate::engine::{Door, LiveCall, LiveState, LiveView, now};
 use crate::snapshot::Snapshot;
+use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
 
-use super::records::Waiting;
 use super::tables::{Published, Tables};
 
 /// Handles on what the daemon is made of.

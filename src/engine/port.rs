@@ -4,6 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::call::{Attempt, Indication, Input, LegId, LegSpec, Now, TimeLimit};
 use crate::carrier::CarrierId;
 use crate::verdict::{AbandonReason, DialerResult};
@@ -115,6 +117,13 @@ pub struct AttemptRecord {
     pub attempt: Attempt,
     /// The leg's channel id.
     pub channel_id: Option<String>,
+}
+
+/// Where attempts go on record.
+pub trait AttemptLog: Send + Sync + fmt::Debug {
+    /// Takes a record; never waits. The receiver resolves when a crash of this process cannot lose the record any more, and
+    /// fails when it could not be kept.
+    fn keep(&self, record: AttemptRecord) -> oneshot::Receiver<()>;
 }
 
 #[cfg(test)]

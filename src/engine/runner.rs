@@ -1,9 +1,10 @@
 //! The runner: one task per call. It feeds the call's state machine and carries its commands to a driver.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -11,10 +12,13 @@ use crate::call::{Attempt, Call, Command, Input, LegEvent, LegId, Now, Timer};
 
 use super::door::{Door, Permit};
 use super::live::LiveReporter;
-use super::port::{AttemptRecord, CallIdentity, Driver};
+use super::port::{AttemptLog, AttemptRecord, CallIdentity, Driver};
 
 /// A call that is over waits at most so long for its last channels to go: longer than a request is repeated.
 const TIDY_LIMIT: Duration = Duration::from_secs(150);
+
+/// A step waits at most so long for the record of what led to it: a disk that hangs must not hold calls up.
+const RECORD_LIMIT: Duration = Duration::from_millis(50);
 
 /// How a call's task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub struct RunnerShared {
     /// The door in front of every leg.
     pub door: Door,
     /// Where attempts go on record.
-    pub records: mpsc::Sender<AttemptRecord>,
+    pub records: Arc<dyn AttemptLog>,
     /// Cancelled when the daemon goes down: connected calls are left to the next one.
     pub leaving: CancellationToken,
 }
@@ -56,6 +60,8 @@ pub struct CallRunner<D> {
     shared: RunnerShared,
     live: LiveReporter,
     permits: HashMap<LegId, Permit>,
+    /// The last record that may not be kept yet; records are kept in their order.
+    unkept: Option<oneshot::Receiver<()>>,
     timers: Vec<(Timer, Instant)>,
 }
 
@@ -69,6 +75,7 @@ impl<D: Driver> CallRunner<D> {
             shared,
             live,
             permits: HashMap::new(),
+            unkept: None,
             timers: Vec::new(),
         }
     }
@@ -138,20 +145,29 @@ impl<D: Driver> CallRunner<D> {
                         commands.push_front(command);
                     }
                 }
-                Command::StartLeg(spec) => self.driver.start_leg(spec),
+                Command::StartLeg(spec) => {
+                    self.records_are_kept().await;
+                    self.driver.start_leg(spec);
+                }
                 Command::AskLeg(leg) => self.driver.ask_leg(leg),
                 Command::AbandonLeg(leg, reason) => self.driver.abandon_leg(leg, reason),
-                Command::Connect(leg) => self.driver.connect(leg),
+                Command::Connect(leg) => {
+                    self.records_are_kept().await;
+                    self.driver.connect(leg);
+                }
                 Command::Indicate(indication) => self.driver.indicate(indication),
                 Command::ArmTimer(timer, at) => self.timers.push((timer, at)),
-                Command::Finish(result) => self.driver.finish(result),
+                Command::Finish(result) => {
+                    self.records_are_kept().await;
+                    self.driver.finish(result);
+                }
                 Command::HandBack => self.driver.hand_back(),
                 Command::Record(attempt) => self.record(attempt),
             }
         }
     }
 
-    fn record(&self, attempt: Attempt) {
+    fn record(&mut self, attempt: Attempt) {
         let call = &self.identity;
         if let Some(verdict) = &attempt.verdict {
             let reply = verdict
@@ -175,16 +191,23 @@ impl<D: Driver> CallRunner<D> {
             );
         }
         let channel_id = self.driver.channel_id(LegId(attempt.n)).map(str::to_owned);
-        let record = AttemptRecord {
+        self.unkept = Some(self.shared.records.keep(AttemptRecord {
             call: call.clone(),
             attempt,
             channel_id,
-        };
-        if self.shared.records.try_send(record).is_err() {
-            warn!(
-                call = call.call_id,
-                "the attempt could not be put on record: the writer does not keep up"
-            );
+        }));
+    }
+
+    /// Waits until what was put on record cannot be lost by a crash.
+    async fn records_are_kept(&mut self) {
+        let Some(unkept) = self.unkept.take() else { return };
+        match tokio::time::timeout(RECORD_LIMIT, unkept).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => warn!("an attempt could not be put on record"),
+            Err(_) => warn!(
+                limit_ms = RECORD_LIMIT.as_millis(),
+                "the disk does not take attempts in time; the call goes on"
+            ),
         }
     }
 }
