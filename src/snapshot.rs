@@ -67,6 +67,18 @@ pub async fn read(store: &Store, settings: &Arc<Settings>) -> Result<Snapshot, S
 }
 
 impl Snapshot {
+    /// The carriers whose calls a route may take: the one that it names, or every one that calls can come from.
+    pub fn entries_of(&self, route: &Route) -> Vec<CarrierId> {
+        match &route.entry {
+            Some(entry) => vec![entry.clone()],
+            None => {
+                let sends_calls = |carrier: &&Carrier| !carrier.entries.is_empty() && carrier.id != route.carrier;
+                let entries = self.carriers.iter().filter(sends_calls);
+                entries.map(|carrier| carrier.id.clone()).collect()
+            }
+        }
+    }
+
     /// Translates the rows for the dialer of `settings`, as they stand.
     pub fn new(tables: RoutingTables, settings: &Settings) -> Self {
         let carriers = Self::carrier_table(&tables, settings);

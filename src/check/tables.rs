@@ -87,48 +87,36 @@ fn routes(snapshot: &Snapshot, report: &mut Report) {
 /// Whether the number that a route would send is certain for each of its entry carriers.
 fn prove(route: &Route, snapshot: &Snapshot, report: &mut Report) -> bool {
     let subject = format!("route {}", route.id);
-    let entries = entries_of(route, snapshot);
+    let entries = snapshot.entries_of(route);
     if entries.is_empty() {
         let what = "no carrier has a dialplan entry that calls could come from";
         report.warning(subject, what, Some("fill in the entry carrier's dialplan entry"));
         return false;
     }
-    let (format, campaign) = (route.number_format.as_ref(), route.campaign.as_deref());
     let mut is_proven = true;
     for entry in entries {
         let pair = format!("{} as a backup of {entry}", route.carrier);
-        // The table says whether the route serves the entry at all; then each pattern is told by itself.
-        if let Err(rejection) = snapshot.table.prove(&entry, &route.carrier, format, campaign) {
-            report.warning(&subject, format_args!("{pair} is refused: {rejection}"), None);
-            is_proven = false;
-            continue;
-        }
-        let each = snapshot.table.prove_each(&entry, &route.carrier, format, campaign);
-        for error in each.unwrap_or_default().into_iter().filter_map(Result::err) {
-            let what = format!("{pair} does not serve every pattern: {error}");
-            report.warning(&subject, what, None);
-            is_proven = false;
+        match snapshot.table.prove_route(&entry, route) {
+            Ok(proof) => {
+                is_proven &= proof.unproven.is_empty();
+                for error in proof.unproven {
+                    let what = format!("{pair} does not serve every pattern: {error}");
+                    report.warning(&subject, what, None);
+                }
+            }
+            Err(rejection) => {
+                is_proven = false;
+                report.warning(&subject, format_args!("{pair} is refused: {rejection}"), None);
+            }
         }
     }
     is_proven
 }
 
-/// The carriers whose calls a route may take: the one that it names, or every one that calls can come from.
-fn entries_of(route: &Route, snapshot: &Snapshot) -> Vec<CarrierId> {
-    match &route.entry {
-        Some(entry) => vec![entry.clone()],
-        None => {
-            let sends_calls = |carrier: &&Carrier| !carrier.entries.is_empty() && carrier.id != route.carrier;
-            let entries = snapshot.carriers.iter().filter(sends_calls);
-            entries.map(|carrier| carrier.id.clone()).collect()
-        }
-    }
-}
-
 /// A carrier with backups whose dialplan entry dials by itself never uses them.
 fn hand_over(snapshot: &Snapshot, rows: &[CarrierRow], settings: &Settings, report: &mut Report) {
     let enabled = snapshot.routes.iter().filter(|route| route.enabled);
-    let with_backups: BTreeSet<CarrierId> = enabled.flat_map(|route| entries_of(route, snapshot)).collect();
+    let with_backups: BTreeSet<CarrierId> = enabled.flat_map(|route| snapshot.entries_of(route)).collect();
     let server_ip = settings.server.ip.to_string();
     let mut handed_over = 0;
     for row in rows {

@@ -19,7 +19,6 @@ mod explain;
 mod handlers;
 mod message;
 mod port;
-pub(crate) mod prove;
 mod routes;
 mod status;
 

@@ -4,14 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::carrier::{CarrierId, NumberFormat};
 use crate::config::Settings;
-use crate::routing::{NumberMatch, Route};
+use crate::routing::{EntryProof, NumberMatch, Route};
 use crate::snapshot::Snapshot;
 use crate::store::NewRoute;
 
 use super::carriers::{check_campaign, describe, find};
 use super::error::Error;
 use super::message::Effect;
-use super::prove::{self, EntryProof};
 
 /// The priority of a route that is added without one; the entry carrier itself comes before all.
 pub const DEFAULT_PRIORITY: i32 = 2;
@@ -149,8 +148,25 @@ pub(super) fn check(snapshot: &Snapshot, settings: &Settings, wanted: &RouteAdd)
         find(snapshot, settings, entry)?;
     }
     check_campaign(&snapshot.campaigns, wanted.campaign.as_deref())?;
-    let proofs = prove::route(snapshot, &route)?;
+    let proofs = prove(snapshot, &route)?;
     Ok(Checked { route, proofs })
+}
+
+/// What the route does to the calls of each of its entry carriers.
+fn prove(snapshot: &Snapshot, route: &Route) -> Result<Vec<EntryProof>, Error> {
+    let entries = snapshot.entries_of(route);
+    if entries.is_empty() {
+        return Err(Error::NoEntry);
+    }
+    let proofs = entries.into_iter().map(|entry| {
+        let proof = snapshot.table.prove_route(&entry, route);
+        proof.map_err(|rejection| Error::Unproven {
+            entry,
+            carrier: route.carrier.clone(),
+            rejection,
+        })
+    });
+    proofs.collect()
 }
 
 /// The route that is asked for; its id is chosen when it is written.

@@ -118,10 +118,7 @@ impl<D: Driver> CallRunner<D> {
             self.carry_out(commands).await;
         };
         if end == RunnerEnd::Leftovers {
-            warn!(
-                call = self.identity.call_id,
-                "the call is over but channels of it are left"
-            );
+            warn!("the call is over but channels of it are left");
         }
         self.driver.close().await;
         end
@@ -177,8 +174,6 @@ impl<D: Driver> CallRunner<D> {
                 .map(ToString::to_string)
                 .unwrap_or_default();
             info!(
-                call = call.call_id,
-                code = call.call_code,
                 n = attempt.n,
                 carrier = %attempt.carrier,
                 number = attempt.wire_number,

@@ -16,6 +16,6 @@ mod table;
 
 pub use number::NumberError;
 pub use plan::{CallRequest, Candidate, Plan, Rejection, Stage};
-pub use proof::Proof;
+pub use proof::{EntryProof, Proof};
 pub use route::{NumberMatch, NumberMatchError, Route};
 pub use table::{DEFAULT_ATTEMPT_LIMIT, RouteTable};

@@ -3,6 +3,7 @@
 use super::number::{NumberError, ReadEntry, canonical, wire_number};
 use super::plan::Rejection;
 use super::planner::unproven;
+use super::route::Route;
 use super::table::{PlannedCarrier, RouteTable};
 use crate::carrier::{CarrierId, NumberFormat};
 
@@ -19,7 +20,41 @@ pub struct Proof {
     pub wire: String,
 }
 
+/// What a route does to the calls of one entry carrier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryProof {
+    /// The entry carrier.
+    pub entry: CarrierId,
+    /// One example for each of its patterns whose number is certain; at least one.
+    pub proofs: Vec<Proof>,
+    /// Why the numbers of its other patterns are not: calls of these get no such backup.
+    pub unproven: Vec<NumberError>,
+}
+
 impl RouteTable {
+    /// What `route` does to the calls of `entry`, pattern by pattern.
+    ///
+    /// # Errors
+    ///
+    /// The reason why no pattern leads to a number that is certain.
+    pub fn prove_route(&self, entry: &CarrierId, route: &Route) -> Result<EntryProof, Rejection> {
+        let (format, campaign) = (route.number_format.as_ref(), route.campaign.as_deref());
+        // Whether the route serves the entry at all is the table's own word; the patterns one by one are what people are shown.
+        self.prove(entry, &route.carrier, format, campaign)?;
+        let mut result = EntryProof {
+            entry: entry.clone(),
+            proofs: Vec::new(),
+            unproven: Vec::new(),
+        };
+        for proof in self.prove_each(entry, &route.carrier, format, campaign)? {
+            match proof {
+                Ok(proof) => result.proofs.push(proof),
+                Err(error) => result.unproven.push(error),
+            }
+        }
+        Ok(result)
+    }
+
     /// The number that a route from `entry` to `carrier` would send, on an example of the first pattern of the entry carrier
     /// for which it can be told. `format` and `campaign` are those of the route.
     ///
@@ -52,7 +87,7 @@ impl RouteTable {
     /// # Errors
     ///
     /// When one of the carriers is not in the table, or both are the same.
-    pub fn prove_each(
+    fn prove_each(
         &self,
         entry: &CarrierId,
         carrier: &CarrierId,

@@ -19,7 +19,7 @@ fn a_slip_in_a_key_is_told_with_its_line_and_the_right_key() {
     dialer.append_config("[call]\ngaurd_ms = 3000\n");
     let path = dialer.config_path();
     let expected = format!(
-        "crankback: {}:10:1: call.gaurd_ms: unknown key; did you mean `guard_ms`?\n",
+        "crankback: {}:12:1: call.gaurd_ms: unknown key; did you mean `guard_ms`?\n",
         path.display()
     );
     for command in ["carrier list", "route list", "route add --carrier X", "run"] {
@@ -28,7 +28,7 @@ fn a_slip_in_a_key_is_told_with_its_line_and_the_right_key() {
     let checked = dialer.run("check").expect(1);
     assert_holds(
         &checked.stdout,
-        &["ERROR", ":10:1: call.gaurd_ms: unknown key; did you mean `guard_ms`?"],
+        &["ERROR", ":12:1: call.gaurd_ms: unknown key; did you mean `guard_ms`?"],
     );
 }
 

@@ -55,8 +55,9 @@ impl Dialer {
         };
         dialer.write_config(&format!(
             "[store]\nurl = \"{}\"\n[server]\nip = \"10.0.0.7\"\n[ari]\nurl = \"{ari}\"\nusername = \"crankback\"\n\
-             password = \"{PASSWORD}\"\n",
-            dialer.url()
+             password = \"{PASSWORD}\"\n[attempts]\nspool = \"{}\"\n",
+            dialer.url(),
+            dialer.directory.path().join("spool").display()
         ));
         dialer
     }

@@ -1,7 +1,9 @@
-//! One call's hands on Asterisk: intents become ARI requests, events become inputs.
+//! One call's hands on Asterisk: intents become ARI requests here, events become inputs in `driver/events.rs`.
 //!
 //! Requests on the caller go one after the other through a lane; requests on legs run beside it, so that a slow command on
 //! the caller (200 ms on Asterisk 16 while it is in no bridge) never delays a leg.
+
+mod events;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,12 +15,12 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::ari::{self, Capabilities, Channel, ChannelState, Client, Event};
+use crate::ari::{self, Capabilities, Channel, Client};
 use crate::call::{Indication, Input, LegEvent, LegId, LegSpec};
 use crate::carrier::{AfterDial, Technology};
 use crate::config::EarlyMedia;
 use crate::engine::{CallerEntry, DialerContract, Driver};
-use crate::verdict::{AbandonReason, DialStatus, DialerResult, Progress, SipReply};
+use crate::verdict::{AbandonReason, DialStatus, DialerResult, SipReply};
 
 use super::execute::{self, Label, Variable, dialplan_safe};
 use super::lane::Lane;
@@ -197,7 +199,7 @@ impl StasisDriver {
                 self.inputs.push_back(Input::Leg(id, sign));
             }
             Done::Signs(id, Err(error)) => {
-                debug!(call = self.caller.channel_id, leg = %id, %error, "the leg could not be asked");
+                debug!(leg = %id, %error, "the leg could not be asked");
                 // 404: it has just ended and its end is on the way. Otherwise Asterisk does not answer, which is silence.
                 if error.status() != Some(404) {
                     self.inputs.push_back(Input::Leg(id, LegEvent::Silent));
@@ -234,23 +236,19 @@ impl StasisDriver {
             }
             Err(error) if error.status() == Some(409) && leg.requests < PLACE_TRIES && leg.abandoned.is_none() => {
                 let taken = leg.channel.clone();
-                warn!(
-                    call = self.caller.channel_id,
-                    leg = taken,
-                    "channel id is taken, taking the next"
-                );
+                warn!(leg = taken, "channel id is taken, taking the next");
                 self.unregister(&taken);
                 self.place(id);
             }
             Err(error @ ari::Error::NotSent { .. }) if leg.requests < PLACE_TRIES && leg.abandoned.is_none() => {
-                debug!(call = self.caller.channel_id, leg = %id, %error, "asking again");
+                debug!(leg = %id, %error, "asking again");
                 self.beside(async move {
                     tokio::time::sleep(PLACE_AGAIN_AFTER).await;
                     Done::PlaceAgain(id)
                 });
             }
             Err(error @ ari::Error::OutcomeUnknown { .. }) => {
-                warn!(call = self.caller.channel_id, leg = %id, %error, "finding out whether the leg was created");
+                warn!(leg = %id, %error, "finding out whether the leg was created");
                 let (ari, channel) = (self.tools.ari.clone(), leg.channel.clone());
                 self.beside(async move {
                     match execute::find_out(&ari, &channel).await {
@@ -260,7 +258,7 @@ impl StasisDriver {
                 });
             }
             Err(error) => {
-                info!(call = self.caller.channel_id, carrier = %leg.spec.carrier, %error, "leg not created");
+                info!(carrier = %leg.spec.carrier, %error, "leg not created");
                 let evidence = translate::refused(leg.spec.technology, leg.started);
                 self.leg_gone(id, LegEvent::Ended(evidence));
             }
@@ -274,161 +272,6 @@ impl StasisDriver {
             execute::hang_up(&ari, &channel).await;
             Done::Tidied
         });
-    }
-
-    fn event(&mut self, event: &Event) {
-        match event {
-            Event::StasisStart(start) => self.entered(&start.channel),
-            Event::StasisEnd(end) if end.channel.id == self.caller.channel_id => self.caller_gone(),
-            Event::StasisEnd(end) => self.left(&end.channel),
-            Event::Dial(dial) => self.dial(&dial.peer, &dial.dialstatus, dial.forward.as_deref()),
-            Event::ChannelHangupRequest(request) if request.channel.id == self.caller.channel_id => self.caller_gone(),
-            Event::ChannelHangupRequest(request) => {
-                if let Some((_, leg)) = self.leg_of(&request.channel) {
-                    leg.hangup_requested = true;
-                }
-            }
-            Event::ChannelDestroyed(destroyed) if destroyed.channel.id == self.caller.channel_id => self.caller_gone(),
-            Event::ChannelDestroyed(destroyed) => {
-                if let Some((id, leg)) = self.leg_of(&destroyed.channel) {
-                    let evidence = translate::evidence(destroyed, leg.spec.technology, leg.progress, leg.started);
-                    self.leg_gone(id, LegEvent::Ended(evidence));
-                }
-            }
-            Event::ChannelStateChange(_)
-            | Event::ChannelEnteredBridge(_)
-            | Event::ChannelLeftBridge(_)
-            | Event::BridgeDestroyed(_)
-            | Event::ApplicationReplaced(_)
-            | Event::Other { .. } => {}
-        }
-    }
-
-    fn leg_of(&mut self, channel: &Channel) -> Option<(LegId, &mut Leg)> {
-        let (id, leg) = self.legs.iter_mut().find(|(_, leg)| leg.channel == channel.id)?;
-        leg.see(channel);
-        Some((*id, leg))
-    }
-
-    /// A leg came under our control: an originated one is answered, a created one can be dialled now.
-    fn entered(&mut self, channel: &Channel) {
-        let Some((id, leg)) = self.leg_of(channel) else { return };
-        match leg.placement {
-            Placement::Originated => {
-                leg.reach(Progress::Answered);
-                let reply = leg.reply.clone();
-                self.inputs.push_back(Input::Leg(id, LegEvent::Answered(reply)));
-            }
-            Placement::InBridge => {
-                let timeout_seconds = u32::try_from(leg.spec.backstop.as_secs()).unwrap_or(u32::MAX);
-                let (channel, capabilities) = (channel.id.clone(), self.tools.capabilities);
-                self.on_caller(move |ari, caller| async move {
-                    let caller = &caller.channel_id;
-                    execute::dial_in_bridge(&ari, caller, &channel, timeout_seconds, &capabilities).await;
-                });
-            }
-        }
-    }
-
-    /// A leg left our control without being hung up: the dialer redirected it away, it is a live customer.
-    fn left(&mut self, channel: &Channel) {
-        if let Some((id, leg)) = self.leg_of(channel)
-            && leg.phase == Phase::Up
-            && !leg.hangup_requested
-            && leg.abandoned.is_none()
-        {
-            info!(
-                leg = channel.name,
-                context = channel.dialplan.context,
-                exten = channel.dialplan.exten,
-                "leg taken"
-            );
-            self.leg_gone(id, LegEvent::Taken);
-        }
-    }
-
-    fn dial(&mut self, peer: &Channel, status: &str, forward: Option<&str>) {
-        let Some((id, leg)) = self.leg_of(peer) else { return };
-        let reply = leg.reply.clone();
-        if let Some(target) = forward {
-            warn!(
-                leg = peer.name,
-                target, "the carrier redirected the call; redirections are not followed"
-            );
-            return;
-        }
-        let event = match status {
-            "RINGING" => {
-                leg.reach(Progress::Ringing);
-                LegEvent::Ringing(reply)
-            }
-            "PROGRESS" => {
-                leg.reach(Progress::Media);
-                LegEvent::Media(reply)
-            }
-            "ANSWER" if leg.placement == Placement::InBridge => {
-                leg.reach(Progress::Answered);
-                LegEvent::Answered(reply)
-            }
-            // Everything else is settled by what follows: StasisStart or ChannelDestroyed. A chan_sip or IAX2 leg inside a
-            // bridge would stay after BUSY or CONGESTION, but only PJSIP legs are placed there.
-            _ => return,
-        };
-        self.inputs.push_back(Input::Leg(id, event));
-    }
-
-    fn caller_gone(&mut self) {
-        if std::mem::replace(&mut self.caller_is_here, false) && !self.released {
-            self.inputs.push_back(Input::CallerGone);
-        }
-    }
-
-    /// After a lost connection: whoever is missing has left in between, and legs may have come further.
-    fn check(&self) {
-        let (ari, caller) = (self.tools.ari.clone(), self.caller.channel_id.clone());
-        self.beside(async move {
-            match ari.channels().get(&caller).await {
-                Err(error) if error.status() == Some(404) => Done::CallerMissing,
-                Ok(_) | Err(_) => Done::Checked,
-            }
-        });
-        let legs = self
-            .legs
-            .iter()
-            .filter(|(_, leg)| matches!(leg.phase, Phase::Out | Phase::Up));
-        for (&id, leg) in legs {
-            let (ari, channel) = (self.tools.ari.clone(), leg.channel.clone());
-            self.beside(async move {
-                match ari.channels().get(&channel).await {
-                    Ok(channel) => Done::LegSeen(id, Box::new(channel)),
-                    Err(error) if error.status() == Some(404) => Done::LegMissing(id),
-                    Err(_) => Done::Tidied,
-                }
-            });
-        }
-    }
-
-    /// A leg as it is after a lost connection.
-    fn catch_up(&mut self, id: LegId, channel: &Channel) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        leg.see(channel);
-        if leg.abandoned.is_some() {
-            return self.hang_up(id);
-        }
-        let reply = leg.reply.clone();
-        let is_ours = channel.dialplan.app_name == "Stasis";
-        match (leg.phase, &channel.state) {
-            (Phase::Up, _) if !is_ours => self.leg_gone(id, LegEvent::Taken),
-            (Phase::Out, ChannelState::Up) if is_ours => {
-                leg.reach(Progress::Answered);
-                self.inputs.push_back(Input::Leg(id, LegEvent::Answered(reply)));
-            }
-            (Phase::Out, ChannelState::Ringing) => {
-                leg.reach(Progress::Ringing);
-                self.inputs.push_back(Input::Leg(id, LegEvent::Ringing(reply)));
-            }
-            (Phase::Asked | Phase::Out | Phase::Up | Phase::Gone, _) => {}
-        }
     }
 
     fn release(&mut self, label: Label, variables: Vec<Variable>) {

@@ -148,7 +148,7 @@ pub(super) async fn dial_in_bridge(
         ari.channels().dial(channel, Some(caller), timeout_seconds).await
     };
     if let Err(error) = dialled.await {
-        warn!(call = caller, %error, "the leg could not be dialled");
+        warn!(%error, "the leg could not be dialled");
         hang_up(ari, channel).await;
     }
 }
