@@ -3,27 +3,30 @@
 mod handle;
 mod operators;
 mod records;
+mod reload;
 mod tables;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::ari;
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::control::Handlers;
 use crate::engine::stasis::{Dispatcher, Shared};
 use crate::engine::{Door, LiveView, RunnerShared, now};
 use crate::spool::{Spool, SpoolError};
 use crate::store::{IfMissing, Store, StoreError};
-use crate::vicidial::contract::{TimeRules, VicidialContract};
+use crate::vicidial::contract::VicidialContract;
 
 use handle::Handle;
 use records::Records;
+use reload::{LiveCallSettings, LiveSettings, Reload};
 use tables::{Reader, Tables};
 
 /// Without systemd's watchdog nobody listens; the dispatcher turns all the same.
@@ -72,18 +75,24 @@ impl Error {
 
 /// Runs until SIGTERM or SIGINT, or until another process takes the application over.
 ///
+/// `reread` reads the configuration again when an operator asks for it.
+///
 /// An Asterisk that is not there yet is waited for; a password that it refuses ends the start.
 ///
 /// # Errors
 /// [`Error`] says what is missing; nothing has been taken from Asterisk then.
-pub async fn run(settings: Settings) -> Result<(), Error> {
+pub async fn run(
+    settings: Settings,
+    reread: impl Fn() -> Result<Settings, ConfigError> + Send + Sync + 'static,
+) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
     let started_ms = now().wall_ms;
     let settings = Arc::new(settings);
     let store = Store::open(&settings.store.url, IfMissing::Create).await?;
-    let (reader, live_tables) = Reader::load(store.clone(), Arc::clone(&settings)).await?;
+    let live_settings: LiveSettings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
+    let (reader, live_tables) = Reader::load(store.clone(), Arc::clone(&live_settings)).await?;
 
     let config = settings.ari.connection()?;
     match ari::probe(&config).await {
@@ -103,7 +112,14 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     })?;
 
     let tables = Tables::keep_fresh(reader, client.clone());
-    tokio::spawn(refresh_on_hangup(hangup, tables.clone()));
+    let call_settings = LiveCallSettings::new(&settings.call);
+    let reload = Arc::new(Reload {
+        reread: Box::new(reread),
+        settings: live_settings,
+        call: call_settings.clone(),
+        tables: tables.clone(),
+    });
+    tokio::spawn(Arc::clone(&reload).on_hangup(hangup));
     let (spool, waiting, moving) = Spool::open(&settings.attempts.spool, store.clone())?;
     let (door, live) = (Door::open(), LiveView::open());
     let leaving = CancellationToken::new();
@@ -113,6 +129,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         ari: client.clone(),
         ari_state: state.clone(),
         tables,
+        reload,
         live: live.clone(),
         door: door.clone(),
         waiting,
@@ -125,18 +142,13 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         no_more_operators.clone(),
     ));
 
-    let rules = TimeRules {
-        default_time_left: settings.call.default_time_left,
-        safety_margin: settings.call.safety_margin,
-        minimum_attempt: settings.call.minimum_attempt,
-    };
     let first_serial = u32::try_from(now().wall_ms.rem_euclid(1_000_000)).unwrap_or_default();
     let shared = Shared {
         routes: live_tables.routes,
         contract: Arc::new(VicidialContract::new(
             settings.server.number,
             first_serial,
-            rules,
+            call_settings.rules,
             live_tables.timeouts,
         )),
         runner: RunnerShared {
@@ -145,8 +157,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             leaving: leaving.clone(),
         },
         live,
-        maximum_attempts: settings.call.max_attempts.into(),
-        early_media: settings.call.early_media,
+        policy: call_settings.policy,
     };
     let watchdog = sd_notify::watchdog_enabled();
     let interval = watchdog.map_or(IDLE_WATCHDOG, |limit| limit / 4);
@@ -198,15 +209,6 @@ async fn announce(mut state: watch::Receiver<ari::State>) {
     if connected.is_ok() {
         info!("ready");
         notify(&[sd_notify::NotifyState::Ready]);
-    }
-}
-
-/// SIGHUP: the tables are read now, changed or not.
-async fn refresh_on_hangup(mut hangup: Signal, tables: Tables) {
-    while hangup.recv().await.is_some() {
-        if let Err(error) = tables.refresh().await {
-            error!(%error, "the tables could not be read again");
-        }
     }
 }
 

@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use tokio::runtime;
 
-use crate::config::{self, Settings, Source};
+use crate::config::{self, Source};
 
 use error::CliError;
 use output::{Answer, Exit, Format};
@@ -95,7 +95,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let source = arguments.config.map_or(Source::Default, Source::File);
     let settings = || config::load(&source, text_environment());
     let exit = match arguments.command {
-        Command::Run => daemon(settings),
+        Command::Run => daemon(source.clone()),
         Command::Check => once(check::check(settings())),
         Command::Status => once(async { status::status(&settings()?).await }),
         Command::Reload => once(async { status::reload(&settings()?).await }),
@@ -116,14 +116,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn daemon(settings: impl FnOnce() -> Result<Settings, config::ConfigError>) -> Result<Answer, CliError> {
-    let settings = settings()?;
+fn daemon(source: Source) -> Result<Answer, CliError> {
+    let read = move || config::load(&source, text_environment());
+    let settings = read()?;
     logging::start(&settings.log);
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(CliError::Runtime)?;
-    runtime.block_on(run::run(settings))
+    runtime.block_on(run::run(settings, read))
 }
 
 /// Performs a command that asks and ends.

@@ -17,8 +17,8 @@ pub enum Error {
     /// The store cannot do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The daemon cannot read the tables again.
-    #[error("the tables cannot be read: {0}; the last good ones serve")]
+    /// The daemon cannot read configuration or tables again.
+    #[error("cannot be read again: {0}; what was read before goes on to serve")]
     Refresh(RefreshError),
     /// Only a running daemon knows.
     #[error("the daemon is not running")]
@@ -136,7 +136,7 @@ impl From<RefreshError> for Error {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Store(error) => Self::Store(error),
-            RefreshError::Lost(_) => Self::Refresh(error),
+            RefreshError::Lost(_) | RefreshError::Configuration(_) => Self::Refresh(error),
         }
     }
 }

@@ -18,7 +18,7 @@ pub trait Daemon: Send + Sync {
     fn calls(&self) -> BoxFuture<'_, Vec<Arc<LiveCall>>>;
     /// What calls are routed by.
     fn snapshot(&self) -> Arc<Snapshot>;
-    /// Reads the tables again; when it returns, the next call is routed by what was read.
+    /// Reads configuration and tables again; when it returns, the next call is routed by what was read.
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>>;
 }
 
@@ -32,6 +32,9 @@ pub enum RefreshError {
     /// A dump that is being restored, or a slip of the hand; nobody takes all carriers or campaigns away to make calls.
     #[error("{0} is gone or empty")]
     Lost(&'static str),
+    /// The configuration is not usable; the text names file, line and key.
+    #[error("{0}")]
+    Configuration(String),
 }
 
 impl RefreshError {
@@ -40,6 +43,7 @@ impl RefreshError {
         match self {
             Self::Store(error) => error.code(),
             Self::Lost(_) => "table_lost",
+            Self::Configuration(_) => "configuration",
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::snapshot::Snapshot;
 use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
 
+use super::reload::Reload;
 use super::tables::{Published, Tables};
 
 /// Handles on what the daemon is made of.
@@ -25,6 +26,7 @@ pub(super) struct Handle {
     pub ari: ari::Client,
     pub ari_state: watch::Receiver<ari::State>,
     pub tables: Tables,
+    pub reload: Arc<Reload>,
     pub live: LiveView,
     pub door: Door,
     pub waiting: Waiting,
@@ -64,7 +66,7 @@ impl control::Daemon for Handle {
     }
 
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
-        Box::pin(self.tables.refresh())
+        Box::pin(self.reload.now())
     }
 }
 

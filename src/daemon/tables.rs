@@ -12,7 +12,6 @@ use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, info, warn};
 
 use crate::ari::Client;
-use crate::config::Settings;
 use crate::control::RefreshError;
 use crate::engine::now;
 use crate::routing::RouteTable;
@@ -21,6 +20,8 @@ use crate::store::{RoutingTables, Store, StoreError};
 use crate::vicidial::carriers::CarrierTable;
 use crate::vicidial::contract::DialTimeouts;
 use crate::vicidial::edits::{AsteriskHas, PeerName, ServedCarriers};
+
+use super::reload::LiveSettings;
 
 /// How often the tables are looked at: an edit is seen within two seconds, however long the look takes.
 const POLL: Duration = Duration::from_secs(1);
@@ -105,7 +106,7 @@ enum Look {
 #[derive(Debug)]
 pub(super) struct Reader {
     store: Store,
-    settings: Arc<Settings>,
+    settings: LiveSettings,
     live: Live,
     publish: watch::Sender<Published>,
     served: ServedCarriers,
@@ -117,7 +118,8 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Reads the tables for the first time: all carriers that can be understood serve.
-    pub(super) async fn load(store: Store, settings: Arc<Settings>) -> Result<(Self, Live), StoreError> {
+    pub(super) async fn load(store: Store, live_settings: LiveSettings) -> Result<(Self, Live), StoreError> {
+        let settings = live_settings.load_full();
         let tables = store.routing_tables().await?;
         let (had_carriers, had_campaigns) = (!tables.carriers.is_empty(), !tables.campaigns.is_empty());
         let carriers = Snapshot::carrier_table(&tables, &settings);
@@ -137,7 +139,7 @@ impl Reader {
         });
         let reader = Self {
             store,
-            settings,
+            settings: live_settings,
             live: live.clone(),
             publish,
             served,
@@ -183,9 +185,10 @@ impl Reader {
         if self.had_campaigns && tables.campaigns.is_empty() {
             return Err(RefreshError::Lost("vicidial_campaigns"));
         }
-        let carriers = Snapshot::carrier_table(&tables, &self.settings);
+        let settings = self.settings.load_full();
+        let carriers = Snapshot::carrier_table(&tables, &settings);
         let asterisk_has = AsteriskHas {
-            is_rebuild_due: is_rebuild_due(&tables, &self.settings),
+            is_rebuild_due: is_rebuild_due(&tables, &settings),
             peers: ask_for(asterisk, self.served.peers_to_ask_for(&carriers)).await,
         };
         let served = self.served.after(&carriers, &asterisk_has, now().wall_ms);
@@ -198,7 +201,7 @@ impl Reader {
     fn publish(&mut self, tables: RoutingTables, carriers: CarrierTable, served: ServedCarriers) {
         self.had_carriers = !tables.carriers.is_empty();
         self.had_campaigns = !tables.campaigns.is_empty();
-        let snapshot = Snapshot::with_carriers(tables, carriers, &served, &self.settings);
+        let snapshot = Snapshot::with_carriers(tables, carriers, &served, &self.settings.load());
         tell(&snapshot, &self.served);
         self.served = served;
         self.live.routes.store(Arc::clone(&snapshot.table));

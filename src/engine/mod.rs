@@ -12,5 +12,5 @@ pub mod stasis;
 
 pub use door::{Door, Permit};
 pub use live::{LiveCall, LiveReporter, LiveState, LiveView};
-pub use port::{AttemptLog, AttemptRecord, CallIdentity, CallerEntry, DialerContract, Driver};
+pub use port::{AttemptLog, AttemptRecord, CallIdentity, CallPolicy, CallerEntry, DialerContract, Driver};
 pub use runner::{CallRunner, RunnerEnd, RunnerShared, now};

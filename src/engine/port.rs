@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::call::{Attempt, Indication, Input, LegId, LegSpec, Now, TimeLimit};
 use crate::carrier::CarrierId;
+use crate::config::EarlyMedia;
 use crate::verdict::{AbandonReason, DialerResult};
 
 /// One way of carrying a call out. Every method but `next` and `close` only begins its work.
@@ -89,6 +90,15 @@ pub trait DialerContract: Send + Sync + fmt::Debug {
     fn leg_identity(&self, caller: &CallerEntry) -> String;
     /// How long the call may take, counted from now.
     fn time_limit(&self, caller: &CallerEntry, now: Now) -> TimeLimit;
+}
+
+/// What holds for every call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallPolicy {
+    /// Attempts that one call may make.
+    pub maximum_attempts: u32,
+    /// Whether media before the answer reaches the caller.
+    pub early_media: EarlyMedia,
 }
 
 /// What identifies a call on record.

@@ -57,7 +57,7 @@ pub type DialTimeouts = Arc<ArcSwap<HashMap<String, Duration>>>;
 pub struct VicidialContract {
     server_number: u8,
     serial: AtomicU32,
-    rules: TimeRules,
+    rules: Arc<ArcSwap<TimeRules>>,
     dial_timeouts: DialTimeouts,
 }
 
@@ -67,7 +67,12 @@ const SERIALS: u32 = 1_000_000;
 impl VicidialContract {
     /// `server_number` (0 to 99) tells the dialers of one database apart; `first_serial` should differ from one start of the
     /// daemon to the next.
-    pub const fn new(server_number: u8, first_serial: u32, rules: TimeRules, dial_timeouts: DialTimeouts) -> Self {
+    pub const fn new(
+        server_number: u8,
+        first_serial: u32,
+        rules: Arc<ArcSwap<TimeRules>>,
+        dial_timeouts: DialTimeouts,
+    ) -> Self {
         Self {
             server_number,
             serial: AtomicU32::new(first_serial),
@@ -87,6 +92,7 @@ impl DialerContract for VicidialContract {
     }
 
     fn time_limit(&self, caller: &CallerEntry, now: Now) -> TimeLimit {
+        let rules = self.rules.load();
         let campaign_limit = || {
             let timeouts = self.dial_timeouts.load();
             let limit = caller
@@ -95,10 +101,7 @@ impl DialerContract for VicidialContract {
                 .and_then(|campaign| timeouts.get(campaign).copied());
             limit.filter(|_| CallKind::of(&caller.caller_name) == CallKind::AutoDial)
         };
-        let limit = caller
-            .limit
-            .or_else(campaign_limit)
-            .unwrap_or(self.rules.default_time_left);
+        let limit = caller.limit.or_else(campaign_limit).unwrap_or(rules.default_time_left);
         // A caller that was up before counts from its entry: its channel may be hours old.
         let age = match caller.is_up {
             true => Duration::ZERO,
@@ -106,14 +109,14 @@ impl DialerContract for VicidialContract {
                 .map(Duration::from_millis)
                 .unwrap_or_default(),
         };
-        let left = limit.saturating_sub(age).saturating_sub(self.rules.safety_margin);
+        let left = limit.saturating_sub(age).saturating_sub(rules.safety_margin);
         TimeLimit {
             hunt_until: now.monotonic + left,
             // Without a limit in the Dial() line nothing but the dialer's own timeout would end the ringing.
             ring_until: caller
                 .limit
                 .and_then(|limit| Instant::checked_add(&now.monotonic, limit)),
-            minimum_attempt: self.rules.minimum_attempt,
+            minimum_attempt: rules.minimum_attempt,
         }
     }
 }
@@ -130,7 +133,12 @@ mod tests {
             minimum_attempt: Duration::from_secs(6),
         };
         let timeouts = HashMap::from([("TESTCAMP".to_owned(), Duration::from_secs(26))]);
-        VicidialContract::new(7, 999_999, rules, Arc::new(ArcSwap::from_pointee(timeouts)))
+        VicidialContract::new(
+            7,
+            999_999,
+            Arc::new(ArcSwap::from_pointee(rules)),
+            Arc::new(ArcSwap::from_pointee(timeouts)),
+        )
     }
 
     fn caller(code: &str, limit: Option<u64>, campaign: Option<&str>, is_up: bool) -> CallerEntry {

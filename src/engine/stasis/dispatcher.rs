@@ -15,10 +15,9 @@ use tracing::{Instrument, debug, error, error_span, info, warn};
 use crate::ari::{Capabilities, Channel, Client, Event, LostReason, Notice};
 use crate::call::{Call, CallSpec, Command, LegSpec, Now, ResumedLeg, ResumedStage};
 use crate::carrier::{AfterDial, Technology, Timers};
-use crate::config::EarlyMedia;
 use crate::engine::runner::now;
 use crate::engine::{
-    CallIdentity, CallRunner, CallerEntry, DialerContract, LiveReporter, LiveState, LiveView, RunnerShared,
+    CallIdentity, CallPolicy, CallRunner, CallerEntry, DialerContract, LiveReporter, LiveState, LiveView, RunnerShared,
 };
 use crate::routing::{CallRequest, Candidate, RouteTable};
 use crate::verdict::Progress;
@@ -48,10 +47,8 @@ pub struct Shared {
     pub runner: RunnerShared,
     /// Where calls show what they are doing.
     pub live: LiveView,
-    /// Attempts that one call may make.
-    pub maximum_attempts: u32,
-    /// Whether media before the answer reaches the caller.
-    pub early_media: EarlyMedia,
+    /// What holds for every call; replaced as a whole.
+    pub policy: Arc<ArcSwap<CallPolicy>>,
 }
 
 /// The dispatcher of the Stasis engine.
@@ -227,7 +224,7 @@ impl Dispatcher {
         let spec = CallSpec {
             plan: routes.plan(&request),
             limit: self.shared.contract.time_limit(caller, now),
-            maximum_attempts: self.shared.maximum_attempts,
+            maximum_attempts: self.shared.policy.load().maximum_attempts,
             ring_at_once: caller.has_option('r'),
         };
         (spec, routes.after_dial(&caller.carrier, &caller.dialled))
@@ -331,7 +328,7 @@ impl Dispatcher {
             capabilities: self.capabilities,
             contract: Arc::clone(&self.shared.contract),
             registrations: self.registrations.clone(),
-            early_media: self.shared.early_media,
+            early_media: self.shared.policy.load().early_media,
         }
     }
 

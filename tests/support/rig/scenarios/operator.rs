@@ -9,10 +9,10 @@ use crankback::store::AuditRow;
 use nix::sys::signal::Signal;
 
 use super::super::super::dialer::DEFAULT_CONTEXT;
-use super::super::super::error::LabError;
+use super::super::super::error::{IoContext, LabError};
 use super::super::super::sip::{Answer, Script};
 use super::super::report::Report;
-use super::super::{BACKUP, Entry, Number, Rig, SOON, told};
+use super::super::{BACKUP, DIAL_TIMEOUT, Entry, Number, Rig, SOON, told};
 use super::{Ended, Expected, answers, answers_and_waits, auto_dial, finish, refuses};
 
 /// From a command's arrival to its effect.
@@ -249,7 +249,39 @@ pub(super) async fn reload(rig: &mut Rig, report: &mut Report) -> Result<(), Lab
         "SIGHUP read the tables and did not end the daemon",
         after_signal > after_command,
     );
-    Ok(())
+
+    let config = std::fs::read_to_string(rig.config()).context(|| "read the configuration".to_owned())?;
+    let write = |text: &str| std::fs::write(rig.config(), text).context(|| "write the configuration".to_owned());
+    write(&format!("{config}[call]\nguard_ms = 1500\n"))?;
+    let _reloaded: Reloaded = rig.ask_crankback("reload").await?;
+    write(&format!("{config}[call]\ngaurd_ms = 9000\n"))?;
+    let refused = rig.ask_crankback::<Reloaded>("reload").await;
+    report.check(
+        "a configuration with a slip is refused by the name of the key",
+        refused.is_err_and(|error| error.to_string().contains("call.gaurd_ms")),
+    );
+    let number = rig.number(Entry::Primary);
+    rig.primary.on_number(&number.wire, Script::silence());
+    rig.backup.on_number(&number.wire, answers());
+    let call = auto_dial(rig, &number).await?;
+    let end = rig.agi.wait_for_end(&call.code, DIAL_TIMEOUT + SOON).await?;
+    report.equal("DIALSTATUS", end.dialstatus.as_str(), "ANSWER");
+    let asked = |carrier| {
+        rig.seen(carrier, &number)
+            .first()
+            .and_then(|call| call.received("INVITE").map(|packet| packet.at))
+    };
+    let waited = match (asked(&rig.primary), asked(&rig.backup)) {
+        (Some(asked), Some(moved_on)) => moved_on.duration_since(asked),
+        _ => Duration::ZERO,
+    };
+    report.check(
+        format!("the guard that was read last well holds for the next call: moved on after {waited:?}"),
+        (Duration::from_millis(1_400)..Duration::from_secs(3)).contains(&waited),
+    );
+    write(&config)?;
+    let _reloaded: Reloaded = rig.ask_crankback("reload").await?;
+    rig.wait_until_empty(SOON).await
 }
 
 /// The socket stays with the daemon that serves the application, and goes on with it.
