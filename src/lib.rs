@@ -39,6 +39,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod engine;
+mod nearest;
 pub mod routing;
 pub mod snapshot;
 pub mod socket;

@@ -25,6 +25,8 @@ mod logs;
 mod routes;
 #[path = "cli/store.rs"]
 mod store;
+#[path = "cli/verdict.rs"]
+mod verdict;
 
 use dialer::{assert_holds, crankback};
 
@@ -42,6 +44,7 @@ fn help_is_fine_and_a_wrong_argument_is_an_error() {
             "attempt",
             "carrier",
             "route",
+            "verdict",
             "completions",
             "man",
             "--config",

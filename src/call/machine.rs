@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::routing::{Candidate, Plan};
 use crate::verdict::{
-    AbandonReason, Action, CarrierPolicy, DialerResult, EndedBy, Evidence, Progress, SipReply, Source, Verdict, judge,
+    AbandonReason, Action, CarrierPolicy, Circumstances, DialerResult, EndedBy, Evidence, Progress, Rulebook, SipReply,
+    Source, Verdict, judge,
 };
 
 use super::attempt::Attempt;
@@ -287,7 +288,7 @@ impl Call {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Trying { leg } | State::Connecting { leg } | State::Connected { leg } => {
                 let evidence = leg.evidence(EndedBy::Caller, None, now);
-                let verdict = judge(&evidence, leg.policy());
+                let verdict = leg.judge(&evidence);
                 commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
                 commands.push(Command::AbandonLeg(leg.id, AbandonReason::CallerGone));
             }
@@ -343,7 +344,7 @@ impl Call {
 
     /// The leg has ended without an answer: the one decision about it.
     fn settle(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
-        let verdict = judge(evidence, leg.policy());
+        let verdict = leg.judge(evidence);
         let action = verdict.action;
         self.last = Some(verdict.dialer.clone());
         commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
@@ -360,7 +361,7 @@ impl Call {
 
     /// The call ends with what this leg's end means.
     fn finish(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
-        let verdict = judge(evidence, leg.policy());
+        let verdict = leg.judge(evidence);
         self.last = Some(verdict.dialer.clone());
         commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
         self.end(commands);
@@ -416,10 +417,17 @@ impl Leg {
         self.last_reply = reply.or_else(|| self.last_reply.take());
     }
 
-    const fn policy(&self) -> CarrierPolicy {
-        CarrierPolicy {
+    fn judge(&self, evidence: &Evidence) -> Verdict {
+        let policy = CarrierPolicy {
             fakes_progress: self.candidate.fakes_progress,
-        }
+            ..CarrierPolicy::default()
+        };
+        let circumstances = Circumstances {
+            policy: &policy,
+            rules: Rulebook::built_in(),
+            at_our_limit: false,
+        };
+        judge(evidence, &circumstances)
     }
 
     fn given_up(&self, reason: AbandonReason, now: Now) -> Evidence {

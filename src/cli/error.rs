@@ -8,6 +8,7 @@ use crate::control::{self, Refusal};
 use crate::daemon;
 use crate::socket::ClientError;
 use crate::store::StoreError;
+use crate::verdict::OverrideError;
 
 use super::output::Format;
 
@@ -26,6 +27,8 @@ pub(super) enum CliError {
     Client(#[from] ClientError),
     #[error("{}", .0.message)]
     Refused(Refusal),
+    #[error(transparent)]
+    Override(#[from] OverrideError),
     #[error("the daemon answered {name} to another question; restart it if it runs another version")]
     Unexpected { name: String },
     #[error("cannot write the manual{}: {source}", directory.as_ref().map(|it| format!(" to {}", it.display())).unwrap_or_default())]
@@ -55,6 +58,7 @@ impl CliError {
             Self::Daemon(error) => error.code(),
             Self::Client(error) => error.code(),
             Self::Refused(refusal) => &refusal.code,
+            Self::Override(error) => error.code(),
             Self::Unexpected { .. } => "daemon_not_understood",
             Self::Manual { .. } => "manual",
         }

@@ -18,6 +18,7 @@ mod route;
 mod run;
 mod status;
 mod time;
+mod verdict;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -69,6 +70,9 @@ enum Command {
     /// Choose backup carriers, and see what a call would do
     #[command(subcommand)]
     Route(route::Command),
+    /// What an answer of a carrier means, and why
+    #[command(subcommand)]
+    Verdict(verdict::Command),
     /// Print the script that makes a shell complete these commands
     Completions {
         /// The shell
@@ -103,6 +107,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Attempt(command) => once(async { attempt::perform(command, &settings()?).await }),
         Command::Carrier(command) => once(async { carrier::perform(command, &settings()?).await }),
         Command::Route(command) => once(async { route::perform(command, &settings()?).await }),
+        Command::Verdict(command) => verdict::perform(command),
         Command::Completions { shell } => Ok(completions::completions(shell)),
         Command::Man(arguments) => completions::man(&arguments),
     }

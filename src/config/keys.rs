@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor, value::Error};
 
+use crate::nearest::nearest;
+
 use super::document::{AriDocument, Document, ServerDocument};
 use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings, StoreSettings};
 
@@ -40,36 +42,10 @@ pub(super) fn complaint(key: &str, message: &str) -> String {
 }
 
 fn unknown(key: &str, kind: &str, name: &str, known: &[&str]) -> String {
-    match nearest(name, known) {
+    match nearest(name, known.iter().copied()) {
         Some(suggestion) => format!("{key}: unknown {kind}; did you mean `{suggestion}`?"),
         None => format!("{key}: unknown {kind}; known are {}", known.join(", ")),
     }
-}
-
-/// The known name with the fewest edits from `name`, if those are few enough to be a slip.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let allowed = (name.len() / 3).max(2);
-    known
-        .iter()
-        .map(|candidate| (edits(name, candidate), *candidate))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance over bytes: keys are ASCII.
-fn edits(left: &str, right: &str) -> usize {
-    let mut previous: Vec<usize> = (0..=right.len()).collect();
-    for (row, left_byte) in left.bytes().enumerate() {
-        let mut current = vec![row + 1];
-        for ((right_byte, above), diagonal) in right.bytes().zip(&previous[1..]).zip(&previous) {
-            let substituted = diagonal + usize::from(left_byte != right_byte);
-            let inserted = current.last().map_or(usize::MAX, |before| before + 1);
-            current.push(substituted.min(inserted).min(above + 1));
-        }
-        previous = current;
-    }
-    previous.last().copied().unwrap_or_default()
 }
 
 /// Asks a struct's `Deserialize` for the field names it would accept.
@@ -133,17 +109,5 @@ mod tests {
             complaint("call.guard_ms", "must be a number"),
             "call.guard_ms: must be a number"
         );
-    }
-
-    #[test]
-    fn edits_are_counted() {
-        for (left, right, distance) in [
-            ("", "abc", 3),
-            ("abc", "abc", 0),
-            ("gaurd", "guard", 2),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(edits(left, right), distance, "{left} {right}");
-        }
     }
 }

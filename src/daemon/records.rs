@@ -37,8 +37,8 @@ fn row_of(record: AttemptRecord) -> AttemptRow {
     let (verdict, why, rule, dialstatus) = match (&attempt.verdict, attempt.answered_after_ms) {
         (Some(verdict), _) => (
             verdict.action.as_str(),
-            verdict.why,
-            Some(verdict.rule),
+            &*verdict.why,
+            Some(&*verdict.rule),
             verdict.dialer.dialstatus.as_str(),
         ),
         (None, Some(_)) => (

@@ -181,7 +181,7 @@ impl<D: Driver> CallRunner<D> {
                 cause = attempt.q850,
                 progress = attempt.progress.as_str(),
                 action = verdict.action.as_str(),
-                why = verdict.why,
+                why = &*verdict.why,
                 "attempt ended"
             );
         }

@@ -39,6 +39,7 @@ impl DialStatus {
         }
     }
 
+    /// What `handle_cause` of app_dial makes of a leg's cause (Asterisk 16 to 22).
     const fn of_cause(cause: u8) -> Self {
         match cause {
             17 => Self::Busy,
@@ -113,10 +114,24 @@ impl DialerResult {
                 tech,
             };
         }
-        let dialstatus = evidence
-            .final_reply()
+        let Some(reply) = evidence.final_reply() else {
+            return Self {
+                dialstatus: cause.map_or(DialStatus::NoAnswer, DialStatus::of_cause),
+                cause,
+                tech,
+            };
+        };
+        // chan_sip ignores these: the leg hangs until Dial() gives up.
+        if evidence.technology == Technology::Sip && matches!(reply.code, 422 | 423) {
+            return Self {
+                dialstatus: DialStatus::NoAnswer,
+                cause: None,
+                tech,
+            };
+        }
+        let cause = cause.or_else(|| cause_of_code(reply.code));
+        let dialstatus = chan_sip_frame(reply.code)
             .filter(|_| evidence.technology == Technology::Sip)
-            .and_then(|reply| chan_sip_frame(reply.code))
             .or_else(|| cause.map(DialStatus::of_cause))
             .unwrap_or(DialStatus::NoAnswer);
         Self {
@@ -127,11 +142,38 @@ impl DialerResult {
     }
 }
 
-/// The control frame that chan_sip (16.28) sends to `Dial()` for a final response, as the DIALSTATUS it leads to.
+/// The Q.850 cause that Asterisk makes of a final response without a `Reason` header; the same table in `chan_pjsip` and
+/// `chan_sip` (16 to 22). A 302 is 127 before 20.19 and 22.9.
+pub const fn cause_of_code(code: u16) -> Option<u8> {
+    Some(match code {
+        401 | 403 | 407 | 603 => 21,
+        404 | 485 | 604 => 1,
+        408 => 18,
+        409 => 41,
+        410 => 22,
+        420 => 3,
+        480 | 483 => 19,
+        484 => 28,
+        486 | 600 => 17,
+        488 | 606 => 58,
+        500 => 38,
+        501 => 29,
+        502 => 27,
+        504 => 102,
+        505 => 127,
+        503 | 506..=599 => 34,
+        302 => 23,
+        300..=699 => 127,
+        _ => return None,
+    })
+}
+
+/// The control frame that chan_sip (16.28) sends to `Dial()` for a final response, as the DIALSTATUS it leads to; all other
+/// responses hang the leg up, and the cause decides.
 const fn chan_sip_frame(code: u16) -> Option<DialStatus> {
     match code {
         480 | 486 | 600 | 603 => Some(DialStatus::Busy),
-        401 | 407 | 410 | 482 | 500 | 502..=599 => Some(DialStatus::Congestion),
+        401 | 407 | 410 | 482 | 500 | 502..=504 => Some(DialStatus::Congestion),
         _ => None,
     }
 }
@@ -163,30 +205,82 @@ mod tests {
     #[test]
     fn speaks_both_dialects() {
         use DialStatus::{Busy, ChanUnavail, Congestion, NoAnswer};
-        for (code, cause, pjsip, sip) in [
-            (401, 21, ChanUnavail, Congestion),
-            (403, 21, ChanUnavail, ChanUnavail),
-            (404, 1, ChanUnavail, ChanUnavail),
-            (410, 22, ChanUnavail, Congestion),
-            (480, 19, NoAnswer, Busy),
-            (483, 19, NoAnswer, NoAnswer),
-            (486, 17, Busy, Busy),
-            (500, 38, ChanUnavail, Congestion),
-            (501, 29, ChanUnavail, ChanUnavail),
-            (503, 34, Congestion, Congestion),
-            (504, 102, ChanUnavail, Congestion),
-            (603, 21, ChanUnavail, Busy),
+        for (codes, cause, pjsip, sip) in [
+            (
+                &[400_u16, 402, 405, 406, 411, 413, 414, 415, 416, 421, 481, 491, 493, 505] as &[_],
+                127,
+                ChanUnavail,
+                ChanUnavail,
+            ),
+            (&[418, 499, 601, 607, 608, 699], 127, ChanUnavail, ChanUnavail),
+            (&[482], 127, ChanUnavail, Congestion),
+            (&[302], 23, ChanUnavail, ChanUnavail),
+            (&[401, 407], 21, ChanUnavail, Congestion),
+            (&[403], 21, ChanUnavail, ChanUnavail),
+            (&[404, 485, 604], 1, ChanUnavail, ChanUnavail),
+            (&[408], 18, ChanUnavail, ChanUnavail),
+            (&[409], 41, ChanUnavail, ChanUnavail),
+            (&[410], 22, ChanUnavail, Congestion),
+            (&[420], 3, ChanUnavail, ChanUnavail),
+            (&[422, 423], 127, ChanUnavail, NoAnswer),
+            (&[480], 19, NoAnswer, Busy),
+            (&[483], 19, NoAnswer, NoAnswer),
+            (&[484], 28, ChanUnavail, ChanUnavail),
+            (&[486, 600], 17, Busy, Busy),
+            (&[488, 606], 58, ChanUnavail, ChanUnavail),
+            (&[500], 38, ChanUnavail, Congestion),
+            (&[501], 29, ChanUnavail, ChanUnavail),
+            (&[502], 27, ChanUnavail, Congestion),
+            (&[503, 513, 555, 580, 599], 34, Congestion, Congestion),
+            (&[504], 102, ChanUnavail, Congestion),
+            (&[603], 21, ChanUnavail, Busy),
         ] {
-            assert_eq!(
-                DialerResult::of(&ended(Technology::Pjsip, code, cause)).dialstatus,
-                pjsip,
-                "PJSIP {code}"
-            );
-            assert_eq!(
-                DialerResult::of(&ended(Technology::Sip, code, cause)).dialstatus,
-                sip,
-                "chan_sip {code}"
-            );
+            for &code in codes {
+                assert_eq!(cause_of_code(code), Some(cause), "{code}");
+                for seen in [cause, 0] {
+                    let told = |technology| DialerResult::of(&ended(technology, code, seen));
+                    assert_eq!(told(Technology::Pjsip).dialstatus, pjsip, "PJSIP {code}");
+                    assert_eq!(told(Technology::Pjsip).cause, Some(cause), "PJSIP {code}");
+                    assert_eq!(told(Technology::Sip).dialstatus, sip, "chan_sip {code}");
+                }
+            }
+        }
+        assert_eq!([cause_of_code(180), cause_of_code(200), cause_of_code(700)], [None; 3]);
+    }
+
+    #[test]
+    fn a_leg_that_chan_sip_lets_hang_has_no_cause() {
+        assert_eq!(DialerResult::of(&ended(Technology::Sip, 423, 127)).cause, None);
+    }
+
+    #[test]
+    fn a_reason_header_that_replaced_the_cause_decides_as_it_does_for_dial() {
+        let told = |technology| DialerResult::of(&ended(technology, 503, 17)).dialstatus;
+        assert_eq!(
+            (told(Technology::Pjsip), told(Technology::Sip)),
+            (DialStatus::Busy, DialStatus::Congestion)
+        );
+    }
+
+    #[test]
+    fn without_a_response_the_cause_alone_decides() {
+        for (cause, expected) in [
+            (18, DialStatus::ChanUnavail),
+            (34, DialStatus::Congestion),
+            (16, DialStatus::NoAnswer),
+            (0, DialStatus::NoAnswer),
+        ] {
+            for technology in [Technology::Pjsip, Technology::Sip, Technology::Iax2] {
+                let evidence = Evidence {
+                    sip: None,
+                    ..ended(technology, 500, cause)
+                };
+                let told = DialerResult::of(&evidence);
+                assert_eq!(
+                    (told.dialstatus, told.cause),
+                    (expected, Some(cause).filter(|&cause| cause != 0))
+                );
+            }
         }
     }
 

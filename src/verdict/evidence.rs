@@ -119,7 +119,7 @@ pub enum EndedBy {
     Unseen,
 }
 
-/// Everything a verdict may rest on.
+/// What an ended attempt shows of itself; a verdict rests on it and on its [`Circumstances`](super::Circumstances).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The last SIP response, provisional ones included (a leg given up while ringing ends with `180 Ringing`).
@@ -143,9 +143,25 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The final response, if one was received.
+    /// The final response, whether the carrier sent it or Asterisk made it.
     pub fn final_reply(&self) -> Option<&SipReply> {
         self.sip.as_ref().filter(|reply| reply.is_final())
+    }
+
+    /// The final response, if the carrier sent it.
+    pub fn received_reply(&self) -> Option<&SipReply> {
+        self.final_reply().filter(|_| !self.failed_locally())
+    }
+
+    /// Whether the caller ended it.
+    pub const fn ended_by_caller(&self) -> bool {
+        matches!(self.ended_by, EndedBy::Caller | EndedBy::Us(AbandonReason::CallerGone))
+    }
+
+    /// Whether it is certain that Asterisk made the failure. `chan_iax2` shows no responses, so nothing is certain there: a cause
+    /// without a response may well be the carrier's.
+    pub fn failed_locally(&self) -> bool {
+        self.source == Source::Local && self.technology != Technology::Iax2
     }
 }
 

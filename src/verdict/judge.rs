@@ -1,59 +1,15 @@
-//! From evidence to verdict: rules that stand above the tables, then the SIP code, then the Q.850 cause.
+//! From evidence to verdict: every level of authority is asked, the highest that has an answer decides.
 
-use std::time::Duration;
+use std::sync::Arc;
 
+use super::above;
+use super::action::{Action, Finding, Health};
 use super::dialect::DialerResult;
-use super::evidence::{AbandonReason, EndedBy, Evidence, Progress, Source};
-use super::table;
-
-/// What the call does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Try the next carrier.
-    Next,
-    /// Try one more carrier, whatever comes of it.
-    OneMore,
-    /// No further attempt.
-    Stop,
-    /// Repair the request and try the same carrier once more.
-    RepairAndRetry,
-}
-
-impl Action {
-    /// One word, the same in the store and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Next => "next",
-            Self::OneMore => "one_more",
-            Self::Stop => "stop",
-            Self::RepairAndRetry => "repair_and_retry",
-        }
-    }
-}
-
-/// What the carrier's health learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// Nothing: the carrier did its work.
-    None,
-    /// A weak sign of sickness.
-    Weak,
-    /// A strong sign of sickness.
-    Strong,
-    /// We are at our own limit with this carrier.
-    OurLimit,
-    /// Our configuration for this carrier is at fault.
-    ConfigFault,
-    /// The carrier asks for a pause.
-    CoolDown,
-}
-
-/// How one carrier differs from the defaults.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CarrierPolicy {
-    /// The carrier sends 180 or 183 before it knows anything, so a failure after it still goes to the next carrier.
-    pub fakes_progress: bool,
-}
+use super::evidence::{EndedBy, Evidence, Progress};
+use super::overrides::{Override, Overrides};
+use super::policy::{CarrierPolicy, Circumstances};
+use super::row::{Row, Seen};
+use super::selector::Selector;
 
 /// What the end of an attempt means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,207 +20,241 @@ pub struct Verdict {
     pub health: Health,
     /// What the dialer is told, were this the last attempt.
     pub dialer: DialerResult,
+    /// What it says about the number, for [`LastWord`](super::LastWord).
+    pub finding: Finding,
     /// For people.
-    pub why: &'static str,
+    pub why: Arc<str>,
     /// The rule that decided; stable.
-    pub rule: &'static str,
+    pub rule: Arc<str>,
+    /// Where that rule stands.
+    pub authority: Authority,
+}
+
+/// Who may decide, the highest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Authority {
+    /// A rule that stands above every table.
+    Above,
+    /// The operator's override for this carrier.
+    Override,
+    /// The preset of the carrier's provider.
+    Preset,
+    /// The default tables.
+    Default,
+}
+
+impl Authority {
+    /// Every level, the highest first.
+    pub const ALL: [Self; 4] = [Self::Above, Self::Override, Self::Preset, Self::Default];
+
+    /// One word for people and machines.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Above => "above",
+            Self::Override => "override",
+            Self::Preset => "preset",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// What one level of authority says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opinion {
+    /// The level.
+    pub authority: Authority,
+    /// Its rule.
+    pub rule: Arc<str>,
+    /// What the call would do next.
+    pub action: Action,
+    /// What the carrier's health would learn.
+    pub health: Health,
+    /// The answer would be about the number itself.
+    pub definitive: bool,
+    /// For people.
+    pub why: Arc<str>,
+}
+
+/// A verdict and how it came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What each level says that has an answer, the highest first; the first of them decided.
+    pub opinions: Vec<Opinion>,
 }
 
 /// Judges one ended attempt.
-pub fn judge(evidence: &Evidence, policy: CarrierPolicy) -> Verdict {
-    let (action, health, why, rule) = decide(evidence, policy);
-    Verdict {
-        action,
-        health,
-        dialer: DialerResult::of(evidence),
-        why,
-        rule,
+pub fn judge(evidence: &Evidence, circumstances: &Circumstances<'_>) -> Verdict {
+    opinions(evidence, circumstances).verdict(evidence, circumstances.policy)
+}
+
+/// Judges one ended attempt and says what every level of authority thinks of it.
+pub fn explain(evidence: &Evidence, circumstances: &Circumstances<'_>) -> Explanation {
+    let opinions = opinions(evidence, circumstances);
+    let verdict = opinions.verdict(evidence, circumstances.policy);
+    let Opinions {
+        above,
+        overridden,
+        preset,
+        default,
+    } = opinions;
+    Explanation {
+        verdict,
+        opinions: [above, overridden, preset, Some(default)]
+            .into_iter()
+            .flatten()
+            .collect(),
     }
 }
 
-/// Nobody picks up a telephone in less time than this.
-const FASTEST_ANSWER: Duration = Duration::from_secs(1);
+/// What every level says. The tables always have an answer.
+struct Opinions {
+    above: Option<Opinion>,
+    overridden: Option<Opinion>,
+    preset: Option<Opinion>,
+    default: Opinion,
+}
 
-type Decision = (Action, Health, &'static str, &'static str);
-
-fn decide(evidence: &Evidence, policy: CarrierPolicy) -> Decision {
-    match evidence.ended_by {
-        EndedBy::Caller | EndedBy::Us(AbandonReason::CallerGone) => {
-            return (Action::Stop, Health::None, "caller hung up", "caller_gone");
+fn opinions(evidence: &Evidence, circumstances: &Circumstances<'_>) -> Opinions {
+    let policy = circumstances.policy;
+    let seen = Seen {
+        evidence,
+        rang: above::rang(evidence, policy),
+        at_our_limit: circumstances.at_our_limit,
+    };
+    let row = circumstances.rules.row_for(seen);
+    let default = by_tables(row, policy);
+    let preset = policy.preset.as_ref().and_then(|preset| {
+        let found = find(&preset.answers, evidence)?;
+        // What a provider means by its codes does not outrank what it says in words.
+        if row.is_some_and(Row::is_phrase_rule) && !matches!(found.selector, Selector::Phrase(_)) {
+            return None;
         }
-        EndedBy::Us(AbandonReason::OutOfTime) => {
-            return (Action::Stop, Health::None, "no time left", "out_of_time");
-        }
-        EndedBy::Us(AbandonReason::LateAnswer) => {
-            return (
-                Action::Stop,
-                Health::Weak,
-                "answered after it was given up",
-                "late_answer",
-            );
-        }
-        EndedBy::Us(AbandonReason::NoResponse) => {
-            return (
-                Action::Next,
-                Health::Strong,
-                "no response from the carrier",
-                "no_response",
-            );
-        }
-        EndedBy::Us(AbandonReason::NoProgress) => {
-            return (
-                Action::Next,
-                Health::Weak,
-                "no progress from the carrier",
-                "no_progress",
-            );
-        }
-        EndedBy::Carrier | EndedBy::Unseen => {}
-    }
-    if evidence.progress == Progress::Answered {
-        return (Action::Stop, Health::None, "answered", "answered");
-    }
-    if evidence.progress >= Progress::Ringing && !policy.fakes_progress {
-        return (
-            Action::Stop,
-            Health::None,
-            "the called party was reached",
-            "after_ringing",
-        );
-    }
-    // The leg may have been answered, and Asterisk then hangs it up: the called party must not be rung again.
-    if evidence.ended_by == EndedBy::Unseen && evidence.elapsed >= FASTEST_ANSWER {
-        return (Action::Stop, Health::None, "nobody saw how it ended", "unseen_end");
-    }
-    if evidence.refused {
-        return (
-            Action::Next,
-            Health::Strong,
-            "Asterisk cannot reach the carrier",
-            "refused",
-        );
-    }
-    if let Some(reply) = evidence.final_reply()
-        && let Some(row) = table::find(table::SIP, reply.code)
-    {
-        return (row.action, row.health, row.why, "sip_code");
-    }
-    match evidence.q850.and_then(|cause| table::find(table::Q850, cause)) {
-        Some(row) if evidence.source == Source::Local && row.action == Action::OneMore => {
-            (Action::Next, row.health, row.why, "q850_cause")
-        }
-        Some(row) => (row.action, row.health, row.why, "q850_cause"),
-        None => (Action::Next, Health::Weak, "ended without a cause", "no_cause"),
+        let name = &preset.name;
+        let rule = format!("preset:{name}:{}", found.selector);
+        let why = format!("{}; preset {name}: {}", default.why, found.selector);
+        Some(set(Authority::Preset, found, &default, policy, &rule, &why))
+    });
+    let below = preset.as_ref().unwrap_or(&default);
+    let overridden = find(&policy.overrides, evidence).map(|found| {
+        let rule = format!("override:{}", found.selector);
+        let why = format!("{}; this carrier's override: {}", default.why, found.selector);
+        set(Authority::Override, found, below, policy, &rule, &why)
+    });
+    let definitive = overridden.as_ref().unwrap_or(below).definitive;
+    let above = above::decide(evidence, policy).map(|rule| Opinion {
+        authority: Authority::Above,
+        rule: rule.id.into(),
+        action: rule.action,
+        health: rule.health,
+        definitive,
+        why: rule.why.into(),
+    });
+    Opinions {
+        above,
+        overridden,
+        preset,
+        default,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::carrier::Technology;
-    use crate::verdict::evidence::SipReply;
+impl Opinions {
+    fn verdict(&self, evidence: &Evidence, policy: &CarrierPolicy) -> Verdict {
+        let deciding = self
+            .above
+            .as_ref()
+            .or(self.overridden.as_ref())
+            .or(self.preset.as_ref())
+            .unwrap_or(&self.default);
+        Verdict {
+            action: deciding.action,
+            health: deciding.health,
+            dialer: DialerResult::of(evidence),
+            finding: finding(deciding, evidence, policy),
+            why: Arc::clone(&deciding.why),
+            rule: Arc::clone(&deciding.rule),
+            authority: deciding.authority,
+        }
+    }
+}
 
-    fn evidence(code: Option<u16>, q850: u8, progress: Progress) -> Evidence {
-        Evidence {
-            sip: code.map(|code| SipReply {
-                code,
-                phrase: String::new(),
-            }),
-            q850: Some(q850),
-            source: if code.is_some() {
-                Source::Received
+fn by_tables(row: Option<&Row>, policy: &CarrierPolicy) -> Opinion {
+    match row {
+        Some(row) => Opinion {
+            authority: Authority::Default,
+            rule: Arc::clone(&row.id),
+            action: if policy.repair_allowed {
+                row.action
             } else {
-                Source::Local
+                row.without_repair
             },
-            progress,
-            ended_by: EndedBy::Carrier,
-            refused: false,
-            elapsed: Duration::from_millis(5),
-            technology: Technology::Pjsip,
-            retry_after: None,
-        }
+            health: row.health,
+            definitive: row.definitive,
+            why: Arc::clone(&row.why),
+        },
+        None => Opinion {
+            authority: Authority::Default,
+            rule: "no_cause".into(),
+            action: Action::Next,
+            health: Health::Weak,
+            definitive: false,
+            why: "ended without a cause".into(),
+        },
     }
+}
 
-    fn action(evidence: &Evidence) -> Action {
-        judge(evidence, CarrierPolicy::default()).action
+/// What an override or a preset makes of the answer; what it leaves open is as on the level below.
+fn set(
+    authority: Authority,
+    found: &Override,
+    below: &Opinion,
+    policy: &CarrierPolicy,
+    rule: &str,
+    why: &str,
+) -> Opinion {
+    let action = match found.setting.action {
+        Action::RepairAndRetry if !policy.repair_allowed => Action::Next,
+        action @ (Action::Next | Action::OneMore | Action::Stop | Action::RepairAndRetry) => action,
+    };
+    Opinion {
+        authority,
+        rule: rule.into(),
+        action,
+        health: found.setting.health.unwrap_or(below.health),
+        definitive: found.setting.definitive.unwrap_or(below.definitive),
+        why: why.into(),
     }
+}
 
-    #[test]
-    fn the_carriers_fault_moves_on_and_the_called_partys_stops() {
-        for (code, cause, expected) in [
-            (503, 34, Action::Next),
-            (500, 38, Action::Next),
-            (408, 18, Action::Next),
-            (403, 21, Action::OneMore),
-            (404, 1, Action::Stop),
-            (486, 17, Action::Stop),
-            (603, 21, Action::Stop),
-        ] {
-            assert_eq!(
-                action(&evidence(Some(code), cause, Progress::Trying)),
-                expected,
-                "{code}"
-            );
-        }
-    }
+/// The first override that is about this answer.
+fn find<'a>(overrides: &'a Overrides, evidence: &Evidence) -> Option<&'a Override> {
+    let reply = evidence.final_reply();
+    overrides.iter().find(|it| match &it.selector {
+        Selector::Phrase(pattern) => evidence
+            .received_reply()
+            .is_some_and(|reply| pattern.matches(&reply.phrase)),
+        Selector::Code(code) => reply.is_some_and(|reply| reply.code == *code),
+        Selector::Cause(cause) => evidence.q850 == Some(*cause),
+        Selector::Class(class) => reply.is_some_and(|reply| reply.code / 100 == u16::from(*class)),
+    })
+}
 
-    #[test]
-    fn the_sip_code_outranks_a_cause_that_the_carrier_wrote_into_its_reason_header() {
-        assert_eq!(action(&evidence(Some(503), 17, Progress::None)), Action::Next);
-        assert_eq!(action(&evidence(Some(486), 34, Progress::None)), Action::Stop);
-    }
-
-    #[test]
-    fn after_ringing_nothing_moves_on_unless_the_carrier_fakes_it() {
-        let rang = evidence(Some(503), 34, Progress::Ringing);
-        assert_eq!(action(&rang), Action::Stop);
-        assert_eq!(
-            judge(&rang, CarrierPolicy { fakes_progress: true }).action,
-            Action::Next
-        );
-    }
-
-    #[test]
-    fn a_local_failure_moves_on() {
-        let refused_connection = evidence(None, 34, Progress::None);
-        assert_eq!(action(&refused_connection), Action::Next);
-        let no_contact = Evidence {
-            refused: true,
-            q850: None,
-            ..refused_connection
-        };
-        assert_eq!(action(&no_contact), Action::Next);
-        let timer_b = evidence(None, 18, Progress::None);
-        assert_eq!(judge(&timer_b, CarrierPolicy::default()).health, Health::Strong);
-    }
-
-    #[test]
-    fn a_leg_whose_end_nobody_saw_moves_on_only_if_it_cannot_have_been_answered() {
-        for (progress, elapsed_ms, refused, expected) in [
-            (Progress::None, 1_300, false, Action::Stop),
-            (Progress::None, 1_300, true, Action::Stop),
-            (Progress::None, 300, false, Action::Next),
-            (Progress::None, 300, true, Action::Next),
-            (Progress::Ringing, 300, false, Action::Stop),
-        ] {
-            let unseen = Evidence {
-                ended_by: EndedBy::Unseen,
-                elapsed: Duration::from_millis(elapsed_ms),
-                q850: None,
-                refused,
-                ..evidence(None, 0, progress)
-            };
-            assert_eq!(action(&unseen), expected, "{progress:?} after {elapsed_ms} ms");
-        }
-    }
-
-    #[test]
-    fn silence_moves_on_and_counts_against_the_carrier() {
-        let silent = Evidence {
-            ended_by: EndedBy::Us(AbandonReason::NoResponse),
-            ..evidence(None, 0, Progress::None)
-        };
-        let verdict = judge(&silent, CarrierPolicy::default());
-        assert_eq!((verdict.action, verdict.health), (Action::Next, Health::Strong));
+fn finding(deciding: &Opinion, evidence: &Evidence, policy: &CarrierPolicy) -> Finding {
+    let reached =
+        evidence.ended_by_caller() || evidence.progress == Progress::Answered || above::rang(evidence, policy);
+    let ended_by_itself = match evidence.ended_by {
+        EndedBy::Carrier | EndedBy::Unseen => evidence.progress != Progress::Answered,
+        EndedBy::Us(_) | EndedBy::Caller => false,
+    };
+    // A carrier that did its work and goes no further: not available, no answer, redirected.
+    let did_its_work =
+        deciding.authority != Authority::Above && deciding.action == Action::Stop && deciding.health == Health::None;
+    if deciding.definitive && ended_by_itself {
+        Finding::Definitive
+    } else if reached || did_its_work {
+        Finding::Reached
+    } else {
+        Finding::Nothing
     }
 }

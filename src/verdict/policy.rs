@@ -1,0 +1,57 @@
+//! What stands around an attempt: the carrier's ways, and what the daemon knew.
+
+use std::sync::Arc;
+
+use super::overrides::Overrides;
+use super::rulebook::{Preset, Rulebook};
+
+/// How one carrier differs from the defaults. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CarrierPolicy {
+    /// The carrier sends 180 or 183 before it knows anything, so a failure after it still goes to the next carrier.
+    pub fakes_progress: bool,
+    /// Whether a failure after 183 may go to the next carrier.
+    pub failover_after_183: FailoverAfter183,
+    /// What the operator lets this carrier's answers mean.
+    pub overrides: Overrides,
+    /// What answers of its provider are known to mean.
+    pub preset: Option<Arc<Preset>>,
+    /// A refused request may be repaired (other codecs, no extension) and tried again at this carrier. Without it such answers
+    /// go to the next carrier. False for the second attempt at the same carrier.
+    pub repair_allowed: bool,
+}
+
+/// Whether a failure after 183 with media may go to the next carrier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailoverAfter183 {
+    /// No: the caller may have heard something.
+    #[default]
+    Never,
+    /// Yes, for 500, 502, 503 and 504 within 3 seconds. A 180 with a session description looks the same as a 183.
+    IfServerFailure,
+}
+
+impl FailoverAfter183 {
+    /// Every choice.
+    pub const ALL: [Self; 2] = [Self::Never, Self::IfServerFailure];
+
+    /// The word for configuration and command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::IfServerFailure => "if_5xx",
+        }
+    }
+}
+
+/// What a verdict rests on beside the evidence.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// How the carrier differs.
+    pub policy: &'a CarrierPolicy,
+    /// The tables.
+    pub rules: &'a Rulebook,
+    /// We were at our agreed channels or calls per second with this carrier when the attempt went out: its refusal is our own
+    /// limit, not its sickness.
+    pub at_our_limit: bool,
+}
