@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::routing::{Candidate, Plan};
 use crate::verdict::{
-    AbandonReason, Action, CarrierPolicy, Circumstances, DialerResult, EndedBy, Evidence, Progress, Rulebook, SipReply,
+    AbandonReason, Action, CarrierPolicy, Circumstances, EndedBy, Evidence, LastWord, Progress, Rulebook, SipReply,
     Source, Verdict, judge,
 };
 
@@ -85,7 +85,7 @@ pub struct Call {
     legs_started: u32,
     ring_indicated: bool,
     engine_lost: bool,
-    last: Option<DialerResult>,
+    last_word: LastWord,
 }
 
 impl Call {
@@ -99,7 +99,7 @@ impl Call {
             legs_started: 0,
             ring_indicated: false,
             engine_lost: false,
-            last: None,
+            last_word: LastWord::default(),
         };
         let mut commands = Vec::with_capacity(4);
         if let Some(ring_until) = call.limit.ring_until {
@@ -346,7 +346,7 @@ impl Call {
     fn settle(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
         let verdict = leg.judge(evidence);
         let action = verdict.action;
-        self.last = Some(verdict.dialer.clone());
+        self.last_word.hear(&verdict);
         commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
         match action {
             // Repairing needs an engine that can change the request; until then the next carrier is tried.
@@ -362,14 +362,14 @@ impl Call {
     /// The call ends with what this leg's end means.
     fn finish(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
         let verdict = leg.judge(evidence);
-        self.last = Some(verdict.dialer.clone());
+        self.last_word.hear(&verdict);
         commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
         self.end(commands);
     }
 
     fn end(&mut self, commands: &mut Vec<Command>) {
         self.state = State::Over;
-        commands.push(match self.last.take() {
+        commands.push(match std::mem::take(&mut self.last_word).into_result() {
             Some(result) => Command::Finish(result),
             None => Command::HandBack,
         });

@@ -185,6 +185,16 @@ fn both_faulty_gives_the_last_result() {
 }
 
 #[test]
+fn a_later_carriers_fault_does_not_hide_what_was_said_about_the_number() {
+    // 603 of a preset or an override may go on; 480 within a second does so by itself, and says nothing about the number.
+    let mut story = Story::of(&["A", "B"]);
+    story
+        .leg(1, LegEvent::Ended(sip(480, 19)))
+        .leg(2, LegEvent::Ended(sip(503, 34)));
+    assert_eq!(story.results(), [(DialStatus::Congestion, Some(34))]);
+}
+
+#[test]
 fn the_called_partys_no_is_final() {
     for (code, cause, status) in [(486, 17, DialStatus::Busy), (404, 1, DialStatus::ChanUnavail)] {
         let mut story = Story::of(&["A", "B"]);

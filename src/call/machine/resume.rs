@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::call::{Command, LegId, Now, Timer};
 use crate::routing::Candidate;
-use crate::verdict::{Progress, SipReply};
+use crate::verdict::{LastWord, Progress, SipReply};
 
 use super::{Call, CallSpec, Leg, State};
 
@@ -85,7 +85,7 @@ impl Call {
             legs_started: id.0,
             ring_indicated: resumed.progress >= Progress::Ringing,
             engine_lost: false,
-            last: None,
+            last_word: LastWord::default(),
         };
         (call, commands)
     }
