@@ -4,4 +4,4 @@
 CREATE TABLE IF NOT EXISTS crankback_meta (
   name  VARCHAR(64) NOT NULL PRIMARY KEY,
   value BIGINT      NOT NULL
-);
+) /*! ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */;

@@ -1,6 +1,9 @@
--- Portable SQL: VARCHAR, INTEGER and BIGINT only, times in milliseconds since 1970, ids chosen by the writer.
+-- One text for SQLite and MariaDB: VARCHAR, INTEGER and BIGINT only, times in milliseconds since 1970, ids chosen by the
+-- writer. MariaDB commits each CREATE by itself, so every statement can be run again after a run that was cut short. Indexes
+-- stand in CREATE TABLE: MariaDB wants no further right for them there. /*! */ is a comment to SQLite; without it MariaDB
+-- would take its defaults, which beside VICIdial are MyISAM (no transactions) and latin1.
 
-CREATE TABLE crankback_outbound_routes (
+CREATE TABLE IF NOT EXISTS crankback_outbound_routes (
   id               BIGINT       NOT NULL PRIMARY KEY,
   entry_carrier_id VARCHAR(15),           -- the carrier whose dialplan line sent the call; NULL: any
   campaign_id      VARCHAR(20),           -- NULL: any
@@ -8,16 +11,16 @@ CREATE TABLE crankback_outbound_routes (
   match_text       VARCHAR(64)  NOT NULL, -- empty for any
   carrier_id       VARCHAR(15)  NOT NULL,
   priority         INTEGER      NOT NULL, -- lower first
-  weight           INTEGER      NOT NULL, -- share among equal priorities
+  weight           BIGINT       NOT NULL, -- share among equal priorities
   cost             BIGINT,                -- a minute, in millionths of the currency
   schedule         VARCHAR(255),          -- NULL: always
-  strip_prefix     INTEGER,               -- characters dropped from the front; NULL: as the carrier has it
+  strip_prefix     BIGINT,                -- characters dropped from the front; NULL: as the carrier has it
   add_prefix       VARCHAR(32),           -- put before the rest; NULL: as the carrier has it
   enabled          INTEGER      NOT NULL  -- 1 or 0
-);
+) /*! ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */;
 
-CREATE TABLE crankback_attempts (
-  call_id        VARCHAR(64) NOT NULL,
+CREATE TABLE IF NOT EXISTS crankback_attempts (
+  call_id        VARCHAR(150) NOT NULL, -- an Asterisk unique id, which may be so long
   n              INTEGER     NOT NULL, -- 1 for the first leg of the call
   number         VARCHAR(64) NOT NULL, -- as it went out on the wire
   carrier_id     VARCHAR(15) NOT NULL,
@@ -34,10 +37,9 @@ CREATE TABLE crankback_attempts (
   why            VARCHAR(255) NOT NULL,
   rule           VARCHAR(64),          -- the rule of the verdict tables that decided
   dialstatus     VARCHAR(32) NOT NULL,
-  channel_id     VARCHAR(64) NOT NULL,
+  channel_id     VARCHAR(150) NOT NULL,
   sip_call_id    VARCHAR(255),
   caller_channel VARCHAR(128) NOT NULL,
-  PRIMARY KEY (call_id, n)
-);
-
-CREATE INDEX crankback_attempts_started ON crankback_attempts (started_ms);
+  PRIMARY KEY (call_id, n),
+  UNIQUE (started_ms, call_id, n) -- for reading the newest; the primary key alone makes rows unique
+) /*! ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */;

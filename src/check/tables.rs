@@ -20,6 +20,12 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) -> Vec<Carri
             report.warning("store", error, None);
             return Vec::new();
         }
+        // The same holds for tables that are not there yet, or are those of an older program.
+        Err(error @ StoreError::SchemaOlder { .. }) => {
+            let hint = "the daemon does so at its start, where the account of store.url may create and alter tables";
+            report.warning("store", error, Some(hint));
+            return Vec::new();
+        }
         Err(error) => {
             report.error("store", error, None);
             return Vec::new();

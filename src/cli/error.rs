@@ -7,7 +7,7 @@ use crate::config::ConfigError;
 use crate::control::{self, Refusal};
 use crate::daemon;
 use crate::socket::ClientError;
-use crate::store::StoreError;
+use crate::store::{NotAStoreUrl, StoreError};
 use crate::verdict::OverrideError;
 
 use super::output::Format;
@@ -36,6 +36,10 @@ pub(super) enum CliError {
         directory: Option<PathBuf>,
         source: io::Error,
     },
+    #[error("FROM_URL {0}")]
+    ImportSource(NotAStoreUrl),
+    #[error("cannot read {path}: {error}; check the path and its rights", path = path.display())]
+    PasswordFile { path: PathBuf, error: io::Error },
 }
 
 impl CliError {
@@ -61,6 +65,8 @@ impl CliError {
             Self::Override(error) => error.code(),
             Self::Unexpected { .. } => "daemon_not_understood",
             Self::Manual { .. } => "manual",
+            Self::ImportSource(_) => "import_source",
+            Self::PasswordFile { .. } => "password_file",
         }
     }
 

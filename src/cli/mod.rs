@@ -10,6 +10,7 @@ mod call;
 mod carrier;
 mod check;
 mod completions;
+mod db;
 mod error;
 mod explain;
 mod logging;
@@ -73,6 +74,9 @@ enum Command {
     /// What an answer of a carrier means, and why
     #[command(subcommand)]
     Verdict(verdict::Command),
+    /// Look after the database
+    #[command(subcommand)]
+    Db(db::Command),
     /// Print the script that makes a shell complete these commands
     Completions {
         /// The shell
@@ -108,6 +112,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Carrier(command) => once(async { carrier::perform(command, &settings()?).await }),
         Command::Route(command) => once(async { route::perform(command, &settings()?).await }),
         Command::Verdict(command) => verdict::perform(command),
+        Command::Db(command) => once(async { db::perform(command, &settings()?).await }),
         Command::Completions { shell } => Ok(completions::completions(shell)),
         Command::Man(arguments) => completions::man(&arguments),
     }

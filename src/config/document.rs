@@ -7,21 +7,31 @@ use secrecy::SecretString;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
+use crate::store::StoreUrl;
+
 use super::error::ConfigError;
 use super::keys;
-use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings, StoreSettings};
+use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings};
 
 /// All sections. Sections without a required key are read straight into their settings.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Document {
-    pub store: StoreSettings,
+    pub store: StoreDocument,
     pub server: ServerDocument,
     pub ari: AriDocument,
     pub call: CallSettings,
     pub attempts: AttemptsSettings,
     pub control: ControlSettings,
     pub log: LogSettings,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct StoreDocument {
+    pub url: Option<StoreUrl>,
+    pub password: Option<Password>,
+    pub password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]

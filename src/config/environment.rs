@@ -2,6 +2,8 @@
 
 use toml::{Table, Value};
 
+use crate::store::StoreUrl;
+
 use super::document::Document;
 use super::error::ConfigError;
 use super::keys;
@@ -13,6 +15,13 @@ pub(super) fn overlay(
     table: &mut Table,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(), ConfigError> {
+    let environment: Vec<_> = environment.into_iter().collect();
+    if environment
+        .iter()
+        .any(|(variable, text)| gives_store_password(variable, text))
+    {
+        forget_store_password(table);
+    }
     for (variable, text) in environment {
         let Some(name) = variable.strip_prefix(PREFIX) else {
             continue;
@@ -33,6 +42,26 @@ pub(super) fn overlay(
         }
     }
     Ok(())
+}
+
+/// Whether the variable says which password the store has: one of its own, or none for a SQLite file.
+fn gives_store_password(variable: &str, text: &str) -> bool {
+    match variable {
+        "CRANKBACK_STORE__PASSWORD" | "CRANKBACK_STORE__PASSWORD_FILE" => true,
+        "CRANKBACK_STORE__URL" => text
+            .parse()
+            .is_ok_and(|url: StoreUrl| url.has_password() || matches!(url, StoreUrl::Sqlite(_))),
+        _ => false,
+    }
+}
+
+/// A password of the environment takes the place of the file's, in whichever key that stands: `db migrate` is run with
+/// another account.
+fn forget_store_password(table: &mut Table) {
+    if let Some(Value::Table(keys)) = table.get_mut("store") {
+        keys.remove("password");
+        keys.remove("password_file");
+    }
 }
 
 /// `text` as the type that the key wants: a text if it takes one, otherwise what TOML makes of it.

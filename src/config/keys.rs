@@ -5,8 +5,8 @@ use serde::de::{Deserializer, Visitor, value::Error};
 
 use crate::nearest::nearest;
 
-use super::document::{AriDocument, Document, ServerDocument};
-use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings, StoreSettings};
+use super::document::{AriDocument, Document, ServerDocument, StoreDocument};
+use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings};
 
 /// The sections.
 pub(super) fn sections() -> &'static [&'static str] {
@@ -16,7 +16,7 @@ pub(super) fn sections() -> &'static [&'static str] {
 /// The keys of a section; empty for a section that does not exist.
 pub(super) fn keys(section: &str) -> &'static [&'static str] {
     match section {
-        "store" => fields_of::<StoreSettings>(),
+        "store" => fields_of::<StoreDocument>(),
         "server" => fields_of::<ServerDocument>(),
         "ari" => fields_of::<AriDocument>(),
         "call" => fields_of::<CallSettings>(),

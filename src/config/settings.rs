@@ -29,10 +29,9 @@ pub struct Settings {
 }
 
 /// `[store]`: the database.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
-    /// Where the tables are.
+    /// `url`: where the tables are, with the password of `url`, `password` or the first line of `password_file`.
     pub url: StoreUrl,
 }
 

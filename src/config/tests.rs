@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::ari::Endpoint;
+use crate::store::StoreUrl;
 
 const REQUIRED: &str = "[server]\nip = \"10.0.0.7\"\n[ari]\nusername = \"crankback\"\npassword = \"hunter2\"\n";
 
@@ -234,4 +235,60 @@ fn a_named_file_must_be_there_but_the_default_may_be_missing() {
     let missing = load(&Source::File("/nonexistent/crankback.toml".into()), []).expect_err("is missing");
     assert_eq!(missing.code(), "config_unreadable");
     assert!(missing.to_string().contains("/nonexistent/crankback.toml"));
+}
+
+#[test]
+fn the_stores_password_comes_from_one_place_and_is_never_printed() {
+    use secrecy::ExposeSecret;
+
+    const SECRET: &str = "hunter3-is-secret";
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("password");
+    std::fs::write(&file, format!("{SECRET}\n")).expect("is written");
+    let url = |account: &str| format!("{REQUIRED}[store]\nurl = \"mysql://{account}@db/asterisk\"\n");
+    let from_file = format!("{}password_file = \"{}\"\n", url("cron"), file.display());
+    let sources = [
+        (url(&format!("cron:{SECRET}")), vec![]),
+        (format!("{}password = \"{SECRET}\"\n", url("cron")), vec![]),
+        (from_file.clone(), vec![]),
+        (url("cron"), vec![("CRANKBACK_STORE__PASSWORD", SECRET)]),
+    ];
+    for (text, environment) in &sources {
+        let settings = load_text(text, environment).expect("is complete");
+        match &settings.store.url {
+            StoreUrl::MariaDb(address) => assert_eq!(address.password.expose_secret(), SECRET, "{text}"),
+            other @ StoreUrl::Sqlite(_) => panic!("{other}"),
+        }
+        let printed = format!("{} {settings:?}", settings.store.url);
+        assert!(!printed.contains(SECRET), "{printed}");
+    }
+
+    let other = [("CRANKBACK_STORE__URL", "mysql://custom:other@db/asterisk")];
+    let other = load_text(&from_file, &other).expect("is the environment's");
+    assert_eq!(
+        other.store.url,
+        "mysql://custom:other@db/asterisk".parse().expect("is a url")
+    );
+
+    let file = [("CRANKBACK_STORE__URL", "sqlite:///srv/crankback.db")];
+    let file = load_text(&from_file, &file).expect("needs no password");
+    assert_eq!(file.store.url, StoreUrl::sqlite("/srv/crankback.db"));
+
+    let twice = complaint(&format!("{from_file}password = \"{SECRET}\"\n"), &[]);
+    assert!(twice.contains("store.password: more than one"), "{twice}");
+    let sqlite = complaint(REQUIRED, &[("CRANKBACK_STORE__PASSWORD", SECRET)]);
+    assert!(
+        sqlite.contains("store.password: set, but a SQLite database has none"),
+        "{sqlite}"
+    );
+    let wrong = complaint(&url(&format!("cron:{SECRET}@x:y")), &[]);
+    assert!(wrong.contains("store.url: must be sqlite://"), "{wrong}");
+    let missing = complaint(&format!("{}password_file = \"/nonexistent\"\n", url("cron")), &[]);
+    assert!(
+        missing.contains("store.password_file: cannot read /nonexistent"),
+        "{missing}"
+    );
+    for text in [twice, sqlite, wrong, missing] {
+        assert!(!text.contains(SECRET), "{text}");
+    }
 }

@@ -7,9 +7,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::ari::{self, Credentials, Endpoint};
 
-use super::document::{AriDocument, Document, ServerDocument};
+use super::document::{AriDocument, Document, ServerDocument, StoreDocument};
 use super::error::{ConfigError, Problem};
-use super::settings::{AriSettings, AttemptsSettings, CallSettings, ControlSettings, ServerSettings, Settings};
+use super::settings::{
+    AriSettings, AttemptsSettings, CallSettings, ControlSettings, ServerSettings, Settings, StoreSettings,
+};
 
 /// `sun_path` holds 108 bytes with the final zero; the socket is made under a name that is 4 bytes longer (`.new`).
 const SOCKET_PATH_LIMIT: usize = 103;
@@ -17,6 +19,7 @@ const SOCKET_PATH_LIMIT: usize = 103;
 /// Turns the document into settings, or names everything that is wrong with it.
 pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, ConfigError> {
     let mut problems = Vec::new();
+    let store = store(document.store, &mut problems);
     let server = server(document.server, &mut problems);
     let ari = ari(document.ari, &mut problems);
     call(&document.call, &mut problems);
@@ -24,7 +27,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
     control(&document.control, &mut problems);
     match (server, ari) {
         (Some(server), Some(ari)) if problems.is_empty() => Ok(Settings {
-            store: document.store,
+            store,
             server,
             ari,
             call: document.call,
@@ -36,6 +39,36 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
             path: path.to_owned(),
             problems,
         }),
+    }
+}
+
+fn store(document: StoreDocument, problems: &mut Vec<Problem>) -> StoreSettings {
+    let url = document.url.unwrap_or_else(|| StoreSettings::default().url);
+    let ways = [
+        url.has_password(),
+        document.password.is_some(),
+        document.password_file.is_some(),
+    ];
+    if ways.into_iter().filter(|way| *way).count() > 1 {
+        let what = "more than one: keep it in store.url, store.password or store.password_file";
+        problem(problems, "store.password", what);
+        return StoreSettings { url };
+    }
+    let password = match (document.password, document.password_file) {
+        (Some(password), _) => Some(password.0),
+        (None, Some(file)) => password_file("store.password_file", &file, problems),
+        (None, None) => None,
+    };
+    let Some(password) = password else {
+        return StoreSettings { url };
+    };
+    match url.clone().with_password(password) {
+        Some(url) => StoreSettings { url },
+        None => {
+            let what = "set, but a SQLite database has none: remove it, or give a mysql:// store.url";
+            problem(problems, "store.password", what);
+            StoreSettings { url }
+        }
     }
 }
 
@@ -93,7 +126,7 @@ fn ari(document: AriDocument, problems: &mut Vec<Problem>) -> Option<AriSettings
             None
         }
         (Some(password), None) => Some(password.0),
-        (None, Some(file)) => password_file(&file, problems),
+        (None, Some(file)) => password_file("ari.password_file", &file, problems),
         (None, None) => {
             let what = "not set: give ari.password, ari.password_file or CRANKBACK_ARI__PASSWORD";
             problem(problems, "ari.password", what);
@@ -122,12 +155,12 @@ fn told<T>(problems: &mut Vec<Problem>, key: &'static str, result: Result<T, ari
     result.map_err(|error| problem(problems, key, error.to_string())).ok()
 }
 
-fn password_file(file: &Path, problems: &mut Vec<Problem>) -> Option<SecretString> {
+fn password_file(key: &'static str, file: &Path, problems: &mut Vec<Problem>) -> Option<SecretString> {
     match std::fs::read_to_string(file) {
         Ok(text) => Some(SecretString::from(text.lines().next().unwrap_or_default())),
         Err(error) => {
             let what = format!("cannot read {}: {error}; check the path and its rights", file.display());
-            problem(problems, "ari.password_file", what);
+            problem(problems, key, what);
             None
         }
     }

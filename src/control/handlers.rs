@@ -127,7 +127,7 @@ impl Handlers {
 
     async fn add_route(&self, record: Record, wanted: RouteAdd) -> Result<RouteAddedView, Error> {
         let checked = routes::check(&self.read_store().await?, &self.settings, &wanted)?;
-        let audit = move |id| record.about(format!("route {id}")).row(DONE);
+        let audit = move |id| record.clone().about(format!("route {id}")).row(DONE);
         match self.store.add_route(checked.row(&wanted), audit).await? {
             RouteAdded::New(id) => Ok(checked.added(id, self.take_effect().await)),
             RouteAdded::Same(id) => Err(Error::DuplicateRoute(id)),

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
+use super::import::OwnTable;
 use super::owner::Store;
-use super::transaction::{Row, Transaction, Value};
+use super::transaction::{Row, Transaction, Value, cut};
 
 /// One leg of a call: what was tried, what came back, what was made of it. Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,12 @@ pub struct AttemptRow {
 const COLUMNS: &str = "call_id, n, number, carrier_id, entry_carrier, campaign, started_ms, progress, progress_ms, ended_ms, \
                        sip_code, sip_phrase, q850_cause, verdict, why, rule, dialstatus, channel_id, sip_call_id, caller_channel";
 
+pub(super) const TABLE: OwnTable = OwnTable {
+    name: "crankback_attempts",
+    columns: COLUMNS,
+    key: &["call_id", "n"],
+};
+
 impl Store {
     /// Writes all rows or none. A row that is there already (same call, same `n`) is replaced: a batch may be sent again.
     ///
@@ -72,7 +79,11 @@ impl Store {
         let call_id = Value::from(call_id);
         self.read(move |transaction| {
             let sql = format!("SELECT {COLUMNS} FROM crankback_attempts WHERE call_id = ? ORDER BY n");
-            transaction.query(&sql, &[call_id])?.iter().map(attempt).collect()
+            transaction
+                .query(&sql, std::slice::from_ref(&call_id))?
+                .iter()
+                .map(attempt)
+                .collect()
         })
         .await
     }
@@ -136,26 +147,26 @@ fn insert(transaction: &mut dyn Transaction, row: &AttemptRow) -> Result<(), Sto
         "REPLACE INTO crankback_attempts ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     );
     let parameters: [Value; 20] = [
-        (&row.call_id).into(),
+        cut(&row.call_id, 150),
         i64::from(row.n).into(),
-        (&row.number).into(),
-        (&row.carrier_id).into(),
-        (&row.entry_carrier).into(),
-        row.campaign.as_ref().into(),
+        cut(&row.number, 64),
+        cut(&row.carrier_id, 15),
+        cut(&row.entry_carrier, 15),
+        row.campaign.as_ref().map(|text| cut(text, 20)).into(),
         row.started_ms.into(),
-        (&row.progress).into(),
+        cut(&row.progress, 16),
         row.progress_ms.into(),
         row.ended_ms.into(),
         row.sip_code.map(i64::from).into(),
-        row.sip_phrase.as_ref().into(),
+        row.sip_phrase.as_ref().map(|text| cut(text, 255)).into(),
         row.q850_cause.map(i64::from).into(),
-        (&row.verdict).into(),
-        (&row.why).into(),
-        row.rule.as_ref().into(),
-        (&row.dialstatus).into(),
-        (&row.channel_id).into(),
-        row.sip_call_id.as_ref().into(),
-        (&row.caller_channel).into(),
+        cut(&row.verdict, 32),
+        cut(&row.why, 255),
+        row.rule.as_ref().map(|text| cut(text, 64)).into(),
+        cut(&row.dialstatus, 32),
+        cut(&row.channel_id, 150),
+        row.sip_call_id.as_ref().map(|text| cut(text, 255)).into(),
+        cut(&row.caller_channel, 128),
     ];
     transaction.execute(&sql, &parameters)?;
     Ok(())

@@ -1,8 +1,21 @@
 //! `crankback_audit`: who changed what, and who tried.
 
 use super::error::StoreError;
+use super::import::OwnTable;
+use super::meta;
 use super::owner::Store;
-use super::transaction::{Row, Transaction, Value};
+use super::transaction::{Row, Transaction, Value, cut};
+
+const COLUMNS: &str = "id, at_ms, actor, command, target, detail, outcome";
+
+pub(super) const TABLE: OwnTable = OwnTable {
+    name: "crankback_audit",
+    columns: COLUMNS,
+    key: &["id"],
+};
+
+/// What MariaDB's TEXT, 65,535 bytes, holds of any characters.
+const DETAIL_WIDTH: usize = 16_383;
 
 /// One command on record. Its number in the table is given when it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +40,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database cannot be written.
     pub async fn insert_audit(&self, row: AuditRow) -> Result<(), StoreError> {
-        self.write(move |transaction| insert(transaction, &row)).await
+        self.write(move |transaction| {
+            meta::take_turn(transaction)?;
+            insert(transaction, &row)
+        })
+        .await
     }
 
     /// The newest rows, newest first, at most `limit`.
@@ -36,16 +53,15 @@ impl Store {
     /// [`StoreError`] when the database cannot be read.
     pub async fn latest_audit(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
         self.read(move |transaction| {
-            let sql =
-                "SELECT at_ms, actor, command, target, detail, outcome FROM crankback_audit ORDER BY id DESC LIMIT ?";
-            let rows = transaction.query(sql, &[i64::from(limit).into()])?;
+            let sql = format!("SELECT {COLUMNS} FROM crankback_audit ORDER BY id DESC LIMIT ?");
+            let rows = transaction.query(&sql, &[i64::from(limit).into()])?;
             rows.iter().map(audit).collect()
         })
         .await
     }
 }
 
-/// To be called in the transaction of the change that the row is about.
+/// To be called in the transaction of the change that the row is about, after [`meta::take_turn`].
 pub(super) fn insert(transaction: &mut dyn Transaction, row: &AuditRow) -> Result<(), StoreError> {
     let highest = transaction.query("SELECT MAX(id) AS highest FROM crankback_audit", &[])?;
     let highest: Option<i64> = highest
@@ -56,15 +72,14 @@ pub(super) fn insert(transaction: &mut dyn Transaction, row: &AuditRow) -> Resul
     let parameters: [Value; 7] = [
         (highest.unwrap_or_default() + 1).into(),
         row.at_ms.into(),
-        (&row.actor).into(),
-        (&row.command).into(),
-        (&row.target).into(),
-        (&row.detail).into(),
-        (&row.outcome).into(),
+        cut(&row.actor, 128),
+        cut(&row.command, 32),
+        cut(&row.target, 64),
+        cut(&row.detail, DETAIL_WIDTH),
+        cut(&row.outcome, 64),
     ];
-    let sql =
-        "INSERT INTO crankback_audit (id, at_ms, actor, command, target, detail, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)";
-    transaction.execute(sql, &parameters)?;
+    let sql = format!("INSERT INTO crankback_audit ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)");
+    transaction.execute(&sql, &parameters)?;
     Ok(())
 }
 

@@ -1,12 +1,20 @@
 //! `crankback_meta`: the schema's version and the revision of our routing tables.
 
 use super::error::StoreError;
+use super::import::OwnTable;
 use super::owner::Store;
 use super::transaction::Transaction;
 
+pub(super) const TABLE: OwnTable = OwnTable {
+    name: "crankback_meta",
+    columns: "name, value",
+    key: &["name"],
+};
+
 /// Names of applied migrations start with this; four digits follow.
 pub(super) const MIGRATION: &str = "migration.";
-const REVISION: &str = "revision";
+/// The revision of our routing tables; a row from the first migration on.
+pub(super) const REVISION: &str = "revision";
 
 impl Store {
     /// The version of the schema: the number of the newest migration.
@@ -35,6 +43,13 @@ pub(super) fn schema_version(transaction: &mut dyn Transaction) -> Result<i64, S
 /// Grows with each change of our routing tables; 0 before the first.
 pub(super) fn revision(transaction: &mut dyn Transaction) -> Result<i64, StoreError> {
     Ok(get(transaction, REVISION)?.unwrap_or_default())
+}
+
+/// Makes transactions that call this follow each other, whichever process they are of: to be called before the first read
+/// that a write depends on. The row is locked until the end of the transaction; SQLite has locked the whole file already.
+pub(super) fn take_turn(transaction: &mut dyn Transaction) -> Result<(), StoreError> {
+    let sql = "UPDATE crankback_meta SET value = value WHERE name = ?";
+    transaction.execute(sql, &[REVISION.into()]).map(drop)
 }
 
 /// To be called in the transaction of every write to a table that routes are made of.

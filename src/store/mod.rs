@@ -4,11 +4,16 @@
 //! what a route or an attempt means: it keeps rows. The hot path of a call never waits for it.
 //!
 //! The repositories (`outbound_routes.rs`, `attempts.rs`, ...) are written once against [`transaction::Transaction`], in
-//! SQL that SQLite and MariaDB both take; only `sqlite.rs` knows a driver.
+//! SQL that SQLite and MariaDB both take; only `sqlite.rs` and `mariadb.rs` know a driver. `tests/store_conformance.rs` holds
+//! both to the same answers.
 
+mod administration;
 mod attempts;
 mod audit;
+mod database;
 mod error;
+mod import;
+mod mariadb;
 mod meta;
 mod migrations;
 mod outbound_routes;
@@ -26,12 +31,14 @@ mod vicidial_servers;
 #[cfg(test)]
 mod tests;
 
+pub use administration::{Applied, SchemaState, Status};
 pub use attempts::{AttemptFilter, AttemptRow};
 pub use audit::AuditRow;
 pub use error::StoreError;
+pub use import::{Existing, ImportProgress};
 pub use outbound_routes::{NewRoute, RouteAdded, RouteRow};
 pub use owner::{IfMissing, Store};
 pub use routing_tables::{Fingerprint, RoutingTables};
-pub use url::{NotAStoreUrl, StoreUrl};
+pub use url::{MariaDbAddress, NotAStoreUrl, StoreUrl, Tls};
 pub use vicidial_campaigns::CampaignRow;
 pub use vicidial_servers::ServerRow;

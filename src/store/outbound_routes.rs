@@ -2,9 +2,19 @@
 
 use super::audit::{self, AuditRow};
 use super::error::StoreError;
+use super::import::OwnTable;
 use super::meta;
 use super::owner::Store;
-use super::transaction::{Row, Transaction, Value};
+use super::transaction::{Row, Transaction, Value, whole};
+
+const COLUMNS: &str = "id, entry_carrier_id, campaign_id, match_type, match_text, carrier_id, priority, weight, cost, schedule, \
+                       strip_prefix, add_prefix, enabled";
+
+pub(super) const TABLE: OwnTable = OwnTable {
+    name: "crankback_outbound_routes",
+    columns: COLUMNS,
+    key: &["id"],
+};
 
 /// A route that has no id yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,16 +65,18 @@ pub enum RouteAdded {
 
 impl Store {
     /// Adds a route, its id one above the highest there is, unless there is one for the same calls to the same carrier.
-    /// `audit` makes of the new id the row that goes on record with it.
+    /// `audit` makes of the new id the row that goes on record with it; it is called once a try.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be written.
     pub async fn add_route(
         &self,
         route: NewRoute,
-        audit: impl FnOnce(i64) -> AuditRow + Send + 'static,
+        audit: impl Fn(i64) -> AuditRow + Send + 'static,
     ) -> Result<RouteAdded, StoreError> {
         self.write(move |transaction| {
+            // First: whoever adds a route at the same time waits here, then sees ours and counts from it.
+            meta::take_turn(transaction)?;
             if let Some(id) = same(transaction, &route)? {
                 return Ok(RouteAdded::Same(id));
             }
@@ -81,6 +93,7 @@ impl Store {
     /// [`StoreError`] when the database cannot be written.
     pub async fn remove_route(&self, id: i64, audit: AuditRow) -> Result<bool, StoreError> {
         self.write(move |transaction| {
+            meta::take_turn(transaction)?;
             let removed = remove(transaction, id)?;
             if removed {
                 audit::insert(transaction, &audit)?;
@@ -118,25 +131,30 @@ fn add(transaction: &mut dyn Transaction, route: &NewRoute) -> Result<i64, Store
         .transpose()?
         .flatten();
     let id = highest.unwrap_or_default() + 1;
-    let sql = "INSERT INTO crankback_outbound_routes (id, entry_carrier_id, campaign_id, match_type, match_text, carrier_id, \
-               priority, weight, cost, schedule, strip_prefix, add_prefix, enabled) \
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let sql =
+        format!("INSERT INTO crankback_outbound_routes ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    let url = transaction.url();
+    let text = |column, text: &str, width| whole(url, column, text, width);
+    let optional = |column, text: &Option<String>, width| {
+        let value = text.as_ref().map(|text| whole(url, column, text, width));
+        Ok::<_, StoreError>(value.transpose()?.unwrap_or(Value::Null))
+    };
     let parameters: [Value; 13] = [
         id.into(),
-        route.entry_carrier_id.as_ref().into(),
-        route.campaign_id.as_ref().into(),
-        (&route.match_type).into(),
-        (&route.match_text).into(),
-        (&route.carrier_id).into(),
+        optional("entry_carrier_id", &route.entry_carrier_id, 15)?,
+        optional("campaign_id", &route.campaign_id, 20)?,
+        text("match_type", &route.match_type, 16)?,
+        text("match_text", &route.match_text, 64)?,
+        text("carrier_id", &route.carrier_id, 15)?,
         i64::from(route.priority).into(),
         i64::from(route.weight).into(),
         route.cost.into(),
-        route.schedule.as_ref().into(),
+        optional("schedule", &route.schedule, 255)?,
         route.strip_prefix.map(i64::from).into(),
-        route.add_prefix.as_ref().into(),
+        optional("add_prefix", &route.add_prefix, 32)?,
         route.enabled.into(),
     ];
-    transaction.execute(sql, &parameters)?;
+    transaction.execute(&sql, &parameters)?;
     meta::bump_revision(transaction)?;
     Ok(id)
 }
@@ -151,9 +169,8 @@ fn remove(transaction: &mut dyn Transaction, id: i64) -> Result<bool, StoreError
 
 /// All routes by id.
 pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<RouteRow>, StoreError> {
-    let sql = "SELECT id, entry_carrier_id, campaign_id, match_type, match_text, carrier_id, priority, weight, cost, schedule, \
-               strip_prefix, add_prefix, enabled FROM crankback_outbound_routes ORDER BY id";
-    transaction.query(sql, &[])?.iter().map(row).collect()
+    let sql = format!("SELECT {COLUMNS} FROM crankback_outbound_routes ORDER BY id");
+    transaction.query(&sql, &[])?.iter().map(row).collect()
 }
 
 fn row(row: &Row) -> Result<RouteRow, StoreError> {

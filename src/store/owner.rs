@@ -4,21 +4,21 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::database::{Access, Database, Patience};
 use super::error::StoreError;
 use super::migrations;
-use super::sqlite::Sqlite;
 use super::transaction::Transaction;
 use super::url::StoreUrl;
 
 /// Jobs that may wait for the thread before a caller has to.
 const MAILBOX: usize = 64;
 
-type Job = Box<dyn FnOnce(&mut Sqlite) + Send>;
+type Job = Box<dyn FnOnce(&mut Database) + Send>;
 
-/// What to do where the database file does not exist.
+/// What to do where the database file, or the newest of our tables, does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfMissing {
-    /// Make it: the daemon's first start.
+    /// Make it: the daemon's first start, and `db migrate`.
     Create,
     /// Say so: a command that only looks must not leave a file that belongs to the wrong user.
     Fail,
@@ -34,11 +34,28 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database and brings its schema up to date.
+    /// Opens the database; its schema is this program's then.
     ///
     /// # Errors
-    /// [`StoreError`]: the file is missing, not reachable, no database, read-only, or has a schema newer than this program.
+    /// [`StoreError`]: the database is missing, not reachable, read-only, refuses the account, or has a schema that is older
+    /// (and was not to be migrated) or newer than this program's.
     pub async fn open(url: &StoreUrl, if_missing: IfMissing) -> Result<Self, StoreError> {
+        Self::open_with(url, if_missing, move |database| {
+            migrations::require(database, if_missing)
+        })
+        .await
+    }
+
+    /// Opens the database whatever its schema is.
+    pub(super) async fn open_as_it_is(url: &StoreUrl, if_missing: IfMissing) -> Result<Self, StoreError> {
+        Self::open_with(url, if_missing, |_| Ok(())).await
+    }
+
+    async fn open_with(
+        url: &StoreUrl,
+        if_missing: IfMissing,
+        prepare: impl FnOnce(&mut Database) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<Self, StoreError> {
         let (jobs, mailbox) = mpsc::channel(MAILBOX);
         let (opened, result) = oneshot::channel();
         let (end, open) = watch::channel(());
@@ -48,9 +65,14 @@ impl Store {
             open,
         };
         let url = url.clone();
-        let thread = thread::Builder::new()
-            .name("crankback-store".into())
-            .spawn(move || own(url, if_missing, opened, mailbox, end));
+        let thread = thread::Builder::new().name("crankback-store".into()).spawn(move || {
+            let database = Database::open(url, if_missing).and_then(|mut database| {
+                prepare(&mut database)?;
+                Ok(database)
+            });
+            own(database, opened, mailbox);
+            drop(end);
+        });
         if let Err(error) = thread {
             return Err(StoreError::Unreachable {
                 url: store.url,
@@ -76,23 +98,37 @@ impl Store {
         &self.url
     }
 
+    /// Runs `work`, which looks only. Somebody waits for it: it ends in good time, well or not.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Transaction) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&mut dyn Transaction) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.perform(move |database| database.read(work)).await
+        self.transact(Access::Read, Patience::request(), work).await
     }
 
+    /// Runs `work`, which changes rows, all or none. It ends in good time, well or not.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Transaction) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&mut dyn Transaction) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.perform(move |database| database.write(work)).await
+        self.transact(Access::Write, Patience::request(), work).await
     }
 
-    async fn perform<T: Send + 'static>(
+    /// Runs `work` in one transaction.
+    pub(super) async fn transact<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Sqlite) -> Result<T, StoreError> + Send + 'static,
+        access: Access,
+        patience: Patience,
+        work: impl Fn(&mut dyn Transaction) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.perform(move |database| database.transact(access, patience, work))
+            .await
+    }
+
+    /// Lets the owner of the connection do `work`.
+    pub(super) async fn perform<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Database) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, result) = oneshot::channel();
         let job: Job = Box::new(move |database| {
@@ -108,18 +144,12 @@ impl Store {
     }
 }
 
-/// The life of the thread: open, migrate, then one job after the other.
+/// The life of the thread once it has tried to open the database: one job after the other.
 fn own(
-    url: StoreUrl,
-    if_missing: IfMissing,
+    database: Result<Database, StoreError>,
     opened: oneshot::Sender<Result<(), StoreError>>,
     mut mailbox: mpsc::Receiver<Job>,
-    end: watch::Sender<()>,
 ) {
-    let database = Sqlite::open(url, if_missing).and_then(|mut database| {
-        migrations::bring_up_to_date(&mut database)?;
-        Ok(database)
-    });
     match database {
         Ok(mut database) => {
             if opened.send(Ok(())).is_ok() {
@@ -132,5 +162,4 @@ fn own(
             let _asker_is_gone = opened.send(Err(error));
         }
     }
-    drop(end);
 }

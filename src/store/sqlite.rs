@@ -1,11 +1,13 @@
 //! The SQLite driver: opens the file, translates values and errors.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params_from_iter};
 
+use super::database::Access;
 use super::error::StoreError;
 use super::owner::IfMissing;
 use super::transaction::{Row, Transaction, Value};
@@ -22,15 +24,15 @@ pub(super) struct Sqlite {
 
 impl Sqlite {
     /// Opens the file in WAL mode: readers and one writer of several processes do not block each other.
-    pub fn open(url: StoreUrl, if_missing: IfMissing) -> Result<Self, StoreError> {
+    pub fn open(path: PathBuf, url: StoreUrl, if_missing: IfMissing) -> Result<Self, StoreError> {
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match if_missing {
             IfMissing::Create => flags |= OpenFlags::SQLITE_OPEN_CREATE,
-            IfMissing::Fail if !url.path().exists() => return Err(StoreError::Missing { url }),
+            IfMissing::Fail if !path.exists() => return Err(StoreError::Missing { url }),
             IfMissing::Fail => {}
         }
         let open = || {
-            let connection = Connection::open_with_flags(url.path(), flags)?;
+            let connection = Connection::open_with_flags(&path, flags)?;
             connection.busy_timeout(BUSY_TIMEOUT)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             Ok(connection)
@@ -41,27 +43,17 @@ impl Sqlite {
         }
     }
 
-    /// Runs `work` in a transaction that only reads.
-    pub fn read<T>(
+    /// Runs `work` in a transaction. One that writes takes the write lock at once, so that it cannot fail half-way for want
+    /// of it.
+    pub fn transact<T>(
         &mut self,
-        work: impl FnOnce(&mut dyn Transaction) -> Result<T, StoreError>,
+        access: Access,
+        work: impl Fn(&mut dyn Transaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.transact(TransactionBehavior::Deferred, work)
-    }
-
-    /// Runs `work` in a transaction that takes the write lock at once, so that it cannot fail half-way for want of it.
-    pub fn write<T>(
-        &mut self,
-        work: impl FnOnce(&mut dyn Transaction) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        self.transact(TransactionBehavior::Immediate, work)
-    }
-
-    fn transact<T>(
-        &mut self,
-        behavior: TransactionBehavior,
-        work: impl FnOnce(&mut dyn Transaction) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+        let behavior = match access {
+            Access::Read => TransactionBehavior::Deferred,
+            Access::Write => TransactionBehavior::Immediate,
+        };
         let url = &self.url;
         let inner = self
             .connection
@@ -118,6 +110,11 @@ impl Transaction for SqliteTransaction<'_> {
         self.inner
             .execute_batch(sql)
             .map_err(|error| translate(self.url, &error))
+    }
+
+    fn lock_schema(&mut self) -> Result<(), StoreError> {
+        // A transaction that writes has the whole file to itself.
+        Ok(())
     }
 
     fn has_table(&mut self, name: &str) -> Result<bool, StoreError> {

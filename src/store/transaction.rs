@@ -15,6 +15,8 @@ pub(super) trait Transaction {
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<usize, StoreError>;
     /// Runs the statements of a migration.
     fn execute_script(&mut self, sql: &str) -> Result<(), StoreError>;
+    /// Keeps every other process from migrating until the end of this transaction; waits for one that does.
+    fn lock_schema(&mut self) -> Result<(), StoreError>;
     /// Whether a table exists.
     fn has_table(&mut self, name: &str) -> Result<bool, StoreError>;
 }
@@ -57,9 +59,32 @@ impl<T: Into<Self>> From<Option<T>> for Value {
     }
 }
 
+/// `text`, cut to the width of its column in characters. SQLite takes any length and MariaDB refuses what is too long: what
+/// comes from outside and may be long is cut, so that a row that says a little less is written rather than none.
+pub(super) fn cut(text: &str, width: usize) -> Value {
+    match text.char_indices().nth(width) {
+        Some((end, _)) => Value::Text(text[..end].to_owned()),
+        None => Value::Text(text.to_owned()),
+    }
+}
+
+/// `text` where it fits its column's width in characters: what somebody chose is refused rather than cut.
+pub(super) fn whole(url: &StoreUrl, column: &str, text: &str, width: usize) -> Result<Value, StoreError> {
+    if text.chars().count() <= width {
+        return Ok(text.into());
+    }
+    Err(StoreError::Value {
+        url: url.clone(),
+        column: column.to_owned(),
+        found: format!("{text:?}"),
+        expected: "a text that fits",
+    })
+}
+
 /// One row of a result.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
+    /// The database that it came from, for error texts.
     pub url: StoreUrl,
     pub columns: Arc<[String]>,
     pub values: Vec<Value>,

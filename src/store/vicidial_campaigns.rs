@@ -1,7 +1,7 @@
 //! `vicidial_campaigns`: dial prefix and dial timeout of each campaign, read only.
 
 use super::error::StoreError;
-use super::transaction::Transaction;
+use super::transaction::{Row, Transaction};
 
 /// What we read of a campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,15 +19,18 @@ pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<CampaignRow>
     if !transaction.has_table("vicidial_campaigns")? {
         return Ok(Vec::new());
     }
-    let sql = "SELECT campaign_id, dial_prefix, dial_timeout FROM vicidial_campaigns ORDER BY campaign_id";
+    let sql = "SELECT campaign_id, dial_prefix, dial_timeout FROM vicidial_campaigns";
     let rows = transaction.query(sql, &[])?;
-    rows.iter()
-        .map(|row| {
-            Ok(CampaignRow {
-                campaign_id: row.text("campaign_id")?,
-                dial_prefix: row.text("dial_prefix")?,
-                dial_timeout_s: row.integer("dial_timeout")?,
-            })
-        })
-        .collect()
+    let mut campaigns = rows.iter().map(campaign).collect::<Result<Vec<_>, _>>()?;
+    // The order that a database gives is that of its collation.
+    campaigns.sort_by(|left, right| left.campaign_id.cmp(&right.campaign_id));
+    Ok(campaigns)
+}
+
+fn campaign(row: &Row) -> Result<CampaignRow, StoreError> {
+    Ok(CampaignRow {
+        campaign_id: row.text("campaign_id")?,
+        dial_prefix: row.text("dial_prefix")?,
+        dial_timeout_s: row.integer("dial_timeout")?,
+    })
 }

@@ -1,7 +1,7 @@
 //! `vicidial_conf_templates`: what VICIdial writes behind a carrier's account, read only.
 
 use super::error::StoreError;
-use super::transaction::Transaction;
+use super::transaction::{Row, Transaction};
 use crate::vicidial::carriers::TemplateRow;
 
 /// All templates by id. Empty where the table does not exist.
@@ -9,14 +9,17 @@ pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<TemplateRow>
     if !transaction.has_table("vicidial_conf_templates")? {
         return Ok(Vec::new());
     }
-    let sql = "SELECT template_id, template_contents FROM vicidial_conf_templates ORDER BY template_id";
+    let sql = "SELECT template_id, template_contents FROM vicidial_conf_templates";
     let rows = transaction.query(sql, &[])?;
-    rows.iter()
-        .map(|row| {
-            Ok(TemplateRow {
-                template_id: row.text("template_id")?,
-                template_contents: row.text("template_contents")?,
-            })
-        })
-        .collect()
+    let mut templates = rows.iter().map(template).collect::<Result<Vec<_>, _>>()?;
+    // The order that a database gives is that of its collation.
+    templates.sort_by(|left, right| left.template_id.cmp(&right.template_id));
+    Ok(templates)
+}
+
+fn template(row: &Row) -> Result<TemplateRow, StoreError> {
+    Ok(TemplateRow {
+        template_id: row.text("template_id")?,
+        template_contents: row.text("template_contents")?,
+    })
 }

@@ -11,8 +11,12 @@ pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<CarrierRow>,
     }
     let sql = "SELECT carrier_id, carrier_name, registration_string, template_id, account_entry, protocol, globals_string, \
                dialplan_entry, server_ip, active, carrier_description \
-               FROM vicidial_server_carriers ORDER BY carrier_id";
-    transaction.query(sql, &[])?.iter().map(carrier).collect()
+               FROM vicidial_server_carriers";
+    let rows = transaction.query(sql, &[])?;
+    let mut carriers = rows.iter().map(carrier).collect::<Result<Vec<_>, _>>()?;
+    // The order that a database gives is that of its collation.
+    carriers.sort_by(|left, right| left.carrier_id.cmp(&right.carrier_id));
+    Ok(carriers)
 }
 
 fn carrier(row: &Row) -> Result<CarrierRow, StoreError> {

@@ -1,7 +1,7 @@
 //! VICIdial's `servers`: whether a dialer's configuration files wait to be written, read only.
 
 use super::error::StoreError;
-use super::transaction::Transaction;
+use super::transaction::{Row, Transaction};
 
 /// What we read of a dialer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,15 +18,18 @@ pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<ServerRow>, 
     if !transaction.has_table("servers")? {
         return Ok(Vec::new());
     }
-    let sql = "SELECT server_ip, generate_vicidial_conf, rebuild_conf_files FROM servers ORDER BY server_ip";
+    let sql = "SELECT server_ip, generate_vicidial_conf, rebuild_conf_files FROM servers";
     let rows = transaction.query(sql, &[])?;
-    rows.iter()
-        .map(|row| {
-            let generates = !row.text("generate_vicidial_conf")?.eq_ignore_ascii_case("N");
-            Ok(ServerRow {
-                server_ip: row.text("server_ip")?,
-                is_rebuild_due: generates && row.text("rebuild_conf_files")?.eq_ignore_ascii_case("Y"),
-            })
-        })
-        .collect()
+    let mut servers = rows.iter().map(server).collect::<Result<Vec<_>, _>>()?;
+    // The order that a database gives is that of its collation.
+    servers.sort_by(|left, right| left.server_ip.cmp(&right.server_ip));
+    Ok(servers)
+}
+
+fn server(row: &Row) -> Result<ServerRow, StoreError> {
+    let generates = !row.text("generate_vicidial_conf")?.eq_ignore_ascii_case("N");
+    Ok(ServerRow {
+        server_ip: row.text("server_ip")?,
+        is_rebuild_due: generates && row.text("rebuild_conf_files")?.eq_ignore_ascii_case("Y"),
+    })
 }

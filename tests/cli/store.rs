@@ -55,11 +55,11 @@ fn a_store_that_cannot_be_opened_is_named() {
         &["is not a SQLite database", "store.url"],
     );
 
-    let mysql = [(
+    let unknown = [(
         "CRANKBACK_STORE__URL",
-        "mysql://cron:hunter2-is-secret@10.0.0.1/asterisk",
+        "postgres://cron:hunter2-is-secret@10.0.0.1/asterisk",
     )];
-    let complaint = dialer.run_with("route list", &mysql).refused();
+    let complaint = dialer.run_with("route list", &unknown).refused();
     assert_holds(
         &complaint,
         &["CRANKBACK_STORE__URL: store.url: must be sqlite:// and an absolute path"],
@@ -89,4 +89,24 @@ async fn the_command_line_and_the_daemon_share_the_file() {
         (tables.routes.len(), tables.routes[0].route.carrier_id.as_str()),
         (1, "BACKUP")
     );
+}
+
+#[test]
+fn a_database_that_is_to_be_migrated_keeps_no_daemon_from_starting() {
+    let dialer = Dialer::configured(&nothing());
+    std::fs::write(dialer.database_path(), "").expect("is written");
+    let older = "has no tables of crankback, this program needs schema";
+    assert_holds(
+        &dialer.run("check").expect(2).stdout,
+        &[
+            "WARNING  store: the database sqlite://",
+            older,
+            "`crankback db migrate`",
+            "the daemon does so at its start",
+        ],
+    );
+    assert_holds(&dialer.run("route list").refused(), &[older, "`crankback db migrate`"]);
+
+    dialer.run("db migrate").expect(0);
+    assert_holds(&dialer.run("check").stdout, &["ok       store: sqlite://"]);
 }
