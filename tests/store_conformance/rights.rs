@@ -1,0 +1,168 @@
+//! Accounts on a MariaDB server: what each refusal says, and that doing what it says helps.
+
+use crankback::store::{IfMissing, Store, StoreError, StoreUrl};
+use mysql_async::prelude::Queryable;
+use secrecy::SecretString;
+
+use super::server::{PASSWORD, Server};
+use super::stage::{Place, Stage};
+use super::{Case, cases};
+
+pub const CASES: [(&str, Case); 7] = cases![
+    a_wrong_password_is_named_and_not_repeated,
+    a_missing_database_is_named,
+    an_account_without_any_right_is_told_which_to_ask_for,
+    a_table_that_may_not_be_read_is_not_taken_for_missing,
+    an_account_that_may_not_create_is_told_who_may,
+    the_everyday_account_needs_no_right_to_create,
+    a_migration_waits_for_another_one,
+];
+
+fn server(stage: &Stage) -> &Server {
+    match stage.place() {
+        Place::MariaDb(server) => server,
+        Place::Sqlite => panic!("accounts are MariaDB's"),
+    }
+}
+
+async fn refusal(url: &StoreUrl) -> StoreError {
+    let opened = Store::open(url, IfMissing::Fail).await;
+    opened.expect_err("is refused")
+}
+
+async fn a_wrong_password_is_named_and_not_repeated(stage: Stage) {
+    let scene = stage.bare("").await;
+    let wrong = scene
+        .url()
+        .with_password(SecretString::from("wrong-secret"))
+        .expect("takes one");
+    let error = refusal(&wrong).await;
+    assert_eq!(error.code(), "store_access_denied");
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("check user and password of store.url"), "{text}");
+    assert!(!text.contains("wrong-secret"), "{text}");
+}
+
+async fn a_missing_database_is_named(stage: Stage) {
+    let error = refusal(&server(&stage).url("administrator", "no_such_database")).await;
+    assert_eq!(error.code(), "store_no_database");
+    let text = error.to_string();
+    assert!(
+        text.contains("/no_such_database: check the name at the end of store.url"),
+        "{text}"
+    );
+}
+
+async fn an_account_without_any_right_is_told_which_to_ask_for(stage: Stage) {
+    let scene = stage.beside_vicidial("").await;
+    scene.migrate().await;
+    let user = format!("stranger_{}", scene.name());
+    scene
+        .sql(&format!("CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'"))
+        .await;
+    let url = scene.url_for(&user);
+    let error = refusal(&url).await;
+    assert_eq!(error.code(), "store_missing_grant");
+    let grant = error.grant().expect("names the grant");
+    assert!(grant.ends_with(&format!(" TO '{user}'@HOST;")), "{grant}");
+    scene.sql(&grant.replace("HOST", "'%'")).await;
+    let store = Store::open(&url, IfMissing::Fail).await.expect("opens with the grant");
+    store.routing_tables().await.expect("are read with the grant");
+}
+
+async fn a_table_that_may_not_be_read_is_not_taken_for_missing(stage: Stage) {
+    let scene = stage.beside_vicidial("").await;
+    scene.migrate().await;
+    let (user, database) = (format!("narrow_{}", scene.name()), scene.name());
+    scene
+        .sql(&format!("CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'"))
+        .await;
+    for table in [
+        "crankback_meta",
+        "crankback_outbound_routes",
+        "crankback_attempts",
+        "crankback_audit",
+        "vicidial_campaigns",
+    ] {
+        scene
+            .sql(&format!(
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON {database}.{table} TO {user}@'%'"
+            ))
+            .await;
+    }
+    let store = Store::open(&scene.url_for(&user), IfMissing::Fail)
+        .await
+        .expect("opens");
+    let error = store.routing_tables().await.expect_err("may not read the carriers");
+    let text = error.to_string();
+    assert!(text.contains("vicidial_server_carriers"), "{text}");
+    assert_eq!(error.code(), "store_missing_grant");
+    scene.sql(&error.grant().expect("names the grant")).await;
+    // Rights on a database hold for connections that begin after the grant.
+    let store = Store::open(&scene.url_for(&user), IfMissing::Fail)
+        .await
+        .expect("opens");
+    store.routing_tables().await.expect("are read with the grant");
+}
+
+async fn an_account_that_may_not_create_is_told_who_may(stage: Stage) {
+    let scene = stage.bare("").await;
+    let user = format!("daily_{}", scene.name());
+    let rights = "SELECT, INSERT, UPDATE, DELETE, LOCK TABLES";
+    scene
+        .sql(&format!(
+            "CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT {rights} ON {}.* TO {user}@'%'",
+            scene.name()
+        ))
+        .await;
+    let url = scene.url_for(&user);
+    let starting = Store::open(&url, IfMissing::Create).await.expect_err("may not create");
+    let error = Store::migrate(&url).await.expect_err("may not create");
+    assert_eq!(starting, error);
+    let text = error.to_string();
+    let port = server(&stage).port();
+    let command = format!(
+        "CRANKBACK_STORE__URL='mysql://custom:PASSWORD@127.0.0.1:{port}/{}' crankback db migrate",
+        scene.name()
+    );
+    assert!(text.contains(&command), "{text}");
+    assert_eq!(error.code(), "store_may_not_migrate");
+    let grant = error.grant().expect("names the grant");
+    assert!(text.contains(&grant), "{text}");
+    scene.sql(&grant).await;
+    assert_eq!(Store::migrate(&url).await.expect("may create now").len(), 4);
+}
+
+async fn the_everyday_account_needs_no_right_to_create(stage: Stage) {
+    let scene = stage.beside_vicidial("").await;
+    scene.migrate().await;
+    let store = Store::open(&scene.url_for("cron"), IfMissing::Create)
+        .await
+        .expect("opens as the daemon does");
+    assert_eq!(store.schema_version().await, Ok(4));
+}
+
+async fn a_migration_waits_for_another_one(stage: Stage) {
+    let scene = stage.bare("").await;
+    let mut other = server(&stage).administrator().await;
+    let lock = format!("crankback.{}", scene.name());
+    other
+        .query_drop(format!("DO GET_LOCK('{lock}', 0)"))
+        .await
+        .expect("is taken");
+    let url = scene.url_for("custom");
+    let migration = tokio::spawn(async move { Store::migrate(&url).await });
+    let waits = format!(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND state = 'User lock'",
+        scene.name()
+    );
+    while other.query_first::<u64, _>(&waits).await.expect("is counted") != Some(1) {
+        assert!(!migration.is_finished(), "it did not wait");
+        tokio::task::yield_now().await;
+    }
+    other
+        .query_drop(format!("DO RELEASE_LOCK('{lock}')"))
+        .await
+        .expect("is released");
+    assert_eq!(migration.await.expect("ends").expect("is migrated").len(), 4);
+}

@@ -1,0 +1,309 @@
+//! A private MariaDB server: files in a temporary directory, one port on loopback, gone when its value is, or this process.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, mpsc};
+
+use crankback::store::StoreUrl;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use super::support::host::{Privilege, has_program, is_running, run};
+
+/// The account of the tests themselves; it may do everything.
+const ADMINISTRATOR: &str = "administrator";
+/// Every account's password. No output of the program may ever hold it.
+pub const PASSWORD: &str = "hunter2-is-secret";
+const PORT_ATTEMPTS: u32 = 5;
+/// The servers' directories begin so, and hold the process id of whoever made them.
+const PREFIX: &str = "mariadb-";
+const OWNER: &str = "owner";
+
+/// How a server is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// As MariaDB comes: strict mode, InnoDB, utf8mb4.
+    Defaults,
+    /// As VICIdial's installers leave it: not strict, MyISAM, latin1.
+    Vicidial,
+}
+
+impl Flavour {
+    const fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Defaults => &[
+                "--sql-mode=STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
+                "--character-set-server=utf8mb4",
+            ],
+            Self::Vicidial => &[
+                "--sql-mode=NO_ENGINE_SUBSTITUTION",
+                "--default-storage-engine=MyISAM",
+                "--character-set-server=latin1",
+            ],
+        }
+    }
+}
+
+/// Installs the server's program where it is missing: the packages without a service.
+pub fn install() {
+    const PACKAGES: [&str; 3] = ["mariadb-server-core", "mariadb-client-core", "openssl"];
+    let missing = ["mariadbd", "mariadb-install-db", "openssl"]
+        .iter()
+        .any(|program| !has_program(program));
+    if !missing {
+        return;
+    }
+    eprintln!("installing {} for the store's tests ...", PACKAGES.join(", "));
+    let privilege = Privilege::find().unwrap_or_else(|error| panic!("{} are missing: {error}", PACKAGES.join(", ")));
+    let apt_get = |arguments: &[&str]| {
+        let mut command = privilege.command("env");
+        command
+            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
+            .args(arguments);
+        run(&mut command).unwrap_or_else(|error| panic!("{error}"));
+    };
+    apt_get(&["update"]);
+    apt_get(&[&["install", "-y", "--no-install-recommends"], &PACKAGES[..]].concat());
+}
+
+/// Removes what tests left behind that were killed.
+pub fn clean_up() {
+    let entries = std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).expect("the directory can be read");
+    for directory in entries.flatten().map(|entry| entry.path()) {
+        let is_ours = directory
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+        let owner = std::fs::read_to_string(directory.join(OWNER)).ok();
+        let owner = owner.and_then(|pid| pid.parse().ok());
+        if is_ours && owner.is_some_and(|pid| !is_running(pid)) {
+            let _somebody_else_did = std::fs::remove_dir_all(directory);
+        }
+    }
+}
+
+/// A server.
+pub struct Server {
+    flavour: Flavour,
+    directory: TempDir,
+    port: u16,
+    more_options: Vec<String>,
+    process: Mutex<Option<Child>>,
+    databases: AtomicU32,
+}
+
+impl Server {
+    /// Makes the files and starts the server.
+    pub fn start(flavour: Flavour) -> Self {
+        Self::start_with(flavour, |_| Vec::new())
+    }
+
+    /// The same, with more options; they may name files that `prepare` puts into the directory.
+    pub fn start_with(flavour: Flavour, prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
+        let directory = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .expect("a temporary directory");
+        std::fs::write(directory.path().join(OWNER), std::process::id().to_string()).expect("the owner is noted");
+        let data = directory.path().join("data");
+        run(Command::new(program("mariadb-install-db"))
+            .args([
+                "--no-defaults",
+                "--skip-test-db",
+                "--auth-root-authentication-method=normal",
+            ])
+            .args(as_root_only())
+            .arg(format!("--datadir={}", data.display())))
+        .unwrap_or_else(|error| panic!("{error}"));
+        let first_statements = format!(
+            "CREATE OR REPLACE USER '{ADMINISTRATOR}'@'%' IDENTIFIED BY '{PASSWORD}';\n\
+             GRANT ALL ON *.* TO '{ADMINISTRATOR}'@'%' WITH GRANT OPTION;\n"
+        );
+        std::fs::write(directory.path().join("init.sql"), first_statements).expect("the first statements are written");
+        let more_options = prepare(directory.path());
+        let mut server = Self {
+            flavour,
+            directory,
+            port: 0,
+            more_options,
+            process: Mutex::new(None),
+            databases: AtomicU32::new(0),
+        };
+        for attempt in 1.. {
+            server.port = free_port();
+            match server.launch() {
+                Ok(process) => {
+                    server.process = Mutex::new(Some(process));
+                    break;
+                }
+                // Somebody else took the port between our look and the server's start.
+                Err(log) if attempt < PORT_ATTEMPTS && log.contains("in use") => {}
+                Err(log) => panic!("mariadbd did not start:\n{log}"),
+            }
+        }
+        server
+    }
+
+    /// Runs the program until it says that it is ready; what it said when it ended instead.
+    fn launch(&self) -> Result<Child, String> {
+        let directory = self.directory.path();
+        let mut process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(program("mariadbd"))
+            .arg("--no-defaults")
+            .args(as_root_only())
+            .arg(format!("--datadir={}", directory.join("data").display()))
+            // Relative to the data: a socket's path must be short.
+            .arg("--socket=socket")
+            .arg(format!("--init-file={}", directory.join("init.sql").display()))
+            .arg(format!("--port={}", self.port))
+            .args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"])
+            .args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M"])
+            .args(self.flavour.options())
+            .args(&self.more_options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("setpriv starts");
+        let log = process.stderr.take().expect("is piped");
+        match wait_until_ready(log) {
+            Ok(()) => Ok(process),
+            Err(log) => {
+                let _ended = process.wait();
+                Err(log)
+            }
+        }
+    }
+
+    /// Starts the server again on the same port and files.
+    pub fn restart(&self) {
+        let process = self
+            .launch()
+            .unwrap_or_else(|log| panic!("mariadbd did not start again:\n{log}"));
+        *self.process.lock().expect("nobody panicked") = Some(process);
+    }
+
+    /// Ends the server at once, as a power cut would.
+    pub fn kill(&self) {
+        self.end(Signal::SIGKILL);
+    }
+
+    /// Ends the server in order.
+    pub fn stop(&self) {
+        self.end(Signal::SIGTERM);
+    }
+
+    fn end(&self, signal: Signal) {
+        if let Some(mut process) = self.process.lock().expect("nobody panicked").take() {
+            send(&process, signal);
+            process.wait().expect("the server ends");
+        }
+    }
+
+    /// Sends a signal that does not end the server.
+    pub fn signal(&self, signal: Signal) {
+        let process = self.process.lock().expect("nobody panicked");
+        send(process.as_ref().expect("the server runs"), signal);
+    }
+
+    /// How it is set up.
+    pub const fn flavour(&self) -> Flavour {
+        self.flavour
+    }
+
+    /// Its port on loopback.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its directory, for files beside its data.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The address of a database for one of the accounts.
+    pub fn url(&self, user: &str, database: &str) -> StoreUrl {
+        let url = format!("mysql://{user}:{PASSWORD}@127.0.0.1:{}/{database}", self.port);
+        url.parse().expect("is a url")
+    }
+
+    /// A connection of the administrator, as another program would have it.
+    pub async fn administrator(&self) -> Conn {
+        let options = OptsBuilder::default()
+            .ip_or_hostname("127.0.0.1")
+            .tcp_port(self.port)
+            .user(Some(ADMINISTRATOR))
+            .pass(Some(PASSWORD))
+            .prefer_socket(false);
+        Conn::new(options).await.expect("the administrator connects")
+    }
+
+    /// A new database, on which `cron` has what VICIdial gives it, and `custom` may CREATE and ALTER too.
+    pub async fn new_database(&self) -> String {
+        let database = format!("asterisk_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let mut administrator = self.administrator().await;
+        for statement in [
+            format!("CREATE DATABASE {database}"),
+            format!("CREATE USER IF NOT EXISTS cron@'%' IDENTIFIED BY '{PASSWORD}'"),
+            format!("CREATE USER IF NOT EXISTS custom@'%' IDENTIFIED BY '{PASSWORD}'"),
+            format!("GRANT SELECT, INSERT, UPDATE, DELETE, LOCK TABLES ON {database}.* TO cron@'%'"),
+            format!("GRANT SELECT, INSERT, UPDATE, DELETE, LOCK TABLES, ALTER, CREATE ON {database}.* TO custom@'%'"),
+        ] {
+            administrator.query_drop(statement).await.expect("the statement runs");
+        }
+        administrator.disconnect().await.expect("leaves");
+        database
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn send(process: &Child, signal: Signal) {
+    let pid = i32::try_from(process.id()).expect("is a process id");
+    kill(Pid::from_raw(pid), signal).expect("the server can be signalled");
+}
+
+/// Reads the log until the server is ready, and then on in the background, lest it blocks. A log that ends is an error.
+fn wait_until_ready(log: ChildStderr) -> Result<(), String> {
+    let (ready, is_ready) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut seen = String::new();
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            if line.contains("ready for connections") {
+                let _nobody_waits = ready.send(Ok(()));
+            }
+            seen.push_str(&line);
+            seen.push('\n');
+        }
+        let _was_ready_before = ready.send(Err(seen));
+    });
+    is_ready.recv().expect("the reader tells")
+}
+
+/// MariaDB refuses to run as root unless it is told to.
+fn as_root_only() -> Option<&'static str> {
+    let user = std::fs::metadata("/proc/self").expect("this process exists").uid();
+    (user == 0).then_some("--user=root")
+}
+
+/// Daemons stand in `/usr/sbin`, which is not on every user's path.
+fn program(name: &str) -> PathBuf {
+    let in_sbin = Path::new("/usr/sbin").join(name);
+    if in_sbin.exists() { in_sbin } else { PathBuf::from(name) }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    listener.local_addr().expect("has an address").port()
+}
