@@ -10,7 +10,7 @@ use super::transaction::Transaction;
 use super::url::StoreUrl;
 
 /// VICIdial's tables that the store reads.
-const VICIDIAL_TABLES: [&str; 4] = [
+pub(super) const VICIDIAL_TABLES: [&str; 4] = [
     "vicidial_server_carriers",
     "vicidial_conf_templates",
     "servers",

@@ -1,11 +1,7 @@
 //! What can go wrong with the store; every text names the database and what to do.
 
+use super::grants::{self, Scope};
 use super::url::StoreUrl;
-
-/// The rights that crankback needs every day.
-const DAILY: &str = "SELECT, INSERT, UPDATE, DELETE";
-/// The rights that a migration needs.
-const MIGRATION: &str = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER";
 
 /// The store cannot do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,13 +108,15 @@ pub enum StoreError {
     /// The account lacks a right that crankback needs every day.
     #[error(
         "the database {url}: {reason}; an administrator of the database can lift this: {}",
-        grant(url, DAILY, account)
+        grants::daily(url, *scope, account)
     )]
     MissingGrant {
         /// The database.
         url: StoreUrl,
         /// What the server said.
         reason: String,
+        /// What the right is on.
+        scope: Scope,
         /// The account as a GRANT names it.
         account: String,
     },
@@ -126,8 +124,8 @@ pub enum StoreError {
     #[error(
         "the database {url}: {reason}; migrate once with an account that may, beside VICIdial `custom`: \
          CRANKBACK_STORE__URL='{}' crankback db migrate, or let an administrator of the database run: {}",
-        custom(url),
-        grant(url, MIGRATION, account)
+        grants::address_of_custom(url),
+        grants::migration(url, account)
     )]
     MayNotMigrate {
         /// The database.
@@ -188,12 +186,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The statement that gives the account what it lacks.
+    /// The statements that give the account what it lacks.
     pub fn grant(&self) -> Option<String> {
-        if let Self::MissingGrant { url, account, .. } = self {
-            Some(grant(url, DAILY, account))
+        if let Self::MissingGrant {
+            url, scope, account, ..
+        } = self
+        {
+            Some(grants::daily(url, *scope, account))
         } else if let Self::MayNotMigrate { url, account, .. } = self {
-            Some(grant(url, MIGRATION, account))
+            Some(grants::migration(url, account))
         } else {
             None
         }
@@ -256,24 +257,5 @@ fn schema(found: i64) -> String {
     match found {
         0 => "no tables of crankback".to_owned(),
         found => format!("schema {found}"),
-    }
-}
-
-fn grant(url: &StoreUrl, rights: &str, account: &str) -> String {
-    let database = match url {
-        StoreUrl::Sqlite(_) => "",
-        StoreUrl::MariaDb(address) => &address.database,
-    };
-    format!("GRANT {rights} ON `{database}`.* TO {account};")
-}
-
-/// The address for the account that VICIdial's installation makes for changing tables.
-fn custom(url: &StoreUrl) -> String {
-    match url {
-        StoreUrl::Sqlite(_) => url.to_string(),
-        StoreUrl::MariaDb(address) => {
-            let place = url.to_string().replacen(&format!("{}@", address.user), "", 1);
-            place.replacen("mysql://", "mysql://custom:PASSWORD@", 1)
-        }
     }
 }

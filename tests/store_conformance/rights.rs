@@ -4,15 +4,17 @@ use crankback::store::{IfMissing, Store, StoreError, StoreUrl};
 use mysql_async::prelude::Queryable;
 use secrecy::SecretString;
 
+use super::rows::{add, route};
 use super::server::{PASSWORD, Server};
 use super::stage::{Place, Stage};
 use super::{Case, cases};
 
-pub const CASES: [(&str, Case); 7] = cases![
+pub const CASES: [(&str, Case); 8] = cases![
     a_wrong_password_is_named_and_not_repeated,
     a_missing_database_is_named,
     an_account_without_any_right_is_told_which_to_ask_for,
     a_table_that_may_not_be_read_is_not_taken_for_missing,
+    an_account_that_may_only_read_is_told_before_it_writes,
     an_account_that_may_not_create_is_told_who_may,
     the_everyday_account_needs_no_right_to_create,
     a_migration_waits_for_another_one,
@@ -95,14 +97,40 @@ async fn a_table_that_may_not_be_read_is_not_taken_for_missing(stage: Stage) {
         .expect("opens");
     let error = store.routing_tables().await.expect_err("may not read the carriers");
     let text = error.to_string();
-    assert!(text.contains("vicidial_server_carriers"), "{text}");
     assert_eq!(error.code(), "store_missing_grant");
+    let grant = format!("GRANT SELECT ON `{database}`.`vicidial_server_carriers` TO '{user}'@'%';");
+    assert!(text.contains(&grant), "{text}");
     scene.sql(&error.grant().expect("names the grant")).await;
     // Rights on a database hold for connections that begin after the grant.
     let store = Store::open(&scene.url_for(&user), IfMissing::Fail)
         .await
         .expect("opens");
     store.routing_tables().await.expect("are read with the grant");
+}
+
+async fn an_account_that_may_only_read_is_told_before_it_writes(stage: Stage) {
+    let scene = stage.beside_vicidial("").await;
+    scene.migrate().await;
+    let (user, database) = (format!("reader_{}", scene.name()), scene.name());
+    scene
+        .sql(&format!(
+            "CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {database}.* TO {user}@'%'"
+        ))
+        .await;
+    let opened = async || {
+        Store::open(&scene.url_for(&user), IfMissing::Fail)
+            .await
+            .expect("opens")
+    };
+    let error = opened().await.check_write_access().await.expect_err("may not write");
+    assert_eq!(error.code(), "store_missing_grant");
+    let grants = error.grant().expect("names the grants");
+    let wanted = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON `{database}`.`crankback_attempts` TO '{user}'@'%';");
+    assert!(grants.contains(&wanted), "{grants}");
+    scene.sql(&grants).await;
+    let store = opened().await;
+    store.check_write_access().await.expect("may write with the grants");
+    add(&store, route("BACKUP")).await;
 }
 
 async fn an_account_that_may_not_create_is_told_who_may(stage: Stage) {

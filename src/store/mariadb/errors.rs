@@ -3,6 +3,7 @@
 use mysql_async::{Error, IoError, ServerError};
 
 use super::super::error::StoreError;
+use super::super::grants::Scope;
 use super::super::url::StoreUrl;
 
 const UNKNOWN_TABLE: u16 = 1146;
@@ -80,8 +81,21 @@ fn not_granted(url: StoreUrl, reason: String) -> StoreError {
     {
         StoreError::MayNotMigrate { url, reason, account }
     } else {
-        StoreError::MissingGrant { url, reason, account }
+        let scope = Scope::of(refused_table(&reason));
+        StoreError::MissingGrant {
+            url,
+            reason,
+            scope,
+            account,
+        }
     }
+}
+
+/// The table that a refusal names: ``... for table `asterisk`.`servers` `` or, of older servers, `... for table 'servers'`.
+fn refused_table(reason: &str) -> Option<&str> {
+    let (_, named) = reason.rsplit_once(" table ")?;
+    let name = named.rsplit('.').next()?;
+    Some(name.trim_matches(['`', '\'']))
 }
 
 /// The question for the account that we are, and the error with its answer: `cron@%`.
@@ -111,18 +125,51 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_right_names_the_grant_and_guesses_no_host() {
+    fn a_missing_right_names_the_grants_and_guesses_no_host() {
         let mut error = refusal(
             1142,
             "SELECT command denied to user 'cron'@'10.0.0.7' for table `asterisk`.`servers`",
         );
-        let guessed = "GRANT SELECT, INSERT, UPDATE, DELETE ON `asterisk`.* TO 'cron'@HOST;";
+        let guessed = "GRANT SELECT ON `asterisk`.`vicidial_server_carriers` TO 'cron'@HOST; \
+                       GRANT SELECT ON `asterisk`.`vicidial_conf_templates` TO 'cron'@HOST; \
+                       GRANT SELECT ON `asterisk`.`servers` TO 'cron'@HOST; \
+                       GRANT SELECT ON `asterisk`.`vicidial_campaigns` TO 'cron'@HOST;";
         assert_eq!(error.grant().as_deref(), Some(guessed));
         assert!(error.to_string().contains(guessed), "{error}");
         name_account(&mut error, "cron@10.0.0.%");
-        let known = "GRANT SELECT, INSERT, UPDATE, DELETE ON `asterisk`.* TO 'cron'@'10.0.0.%';";
-        assert_eq!(error.grant().as_deref(), Some(known));
+        let known = guessed.replace("HOST", "'10.0.0.%'");
+        assert_eq!(error.grant(), Some(known));
         assert_eq!(error.code(), "store_missing_grant");
+    }
+
+    #[test]
+    fn rights_are_asked_for_where_they_are_missing() {
+        let daily = "GRANT SELECT, INSERT, UPDATE, DELETE ON `asterisk`";
+        for (number, message, start) in [
+            (
+                1142,
+                "INSERT command denied to user 'cron'@'%' for table `asterisk`.`crankback_audit`",
+                format!("{daily}.`crankback_outbound_routes` TO"),
+            ),
+            (
+                1142,
+                "SELECT command denied to user 'cron'@'%' for table 'vicidial_campaigns'",
+                "GRANT SELECT ON `asterisk`.`vicidial_server_carriers` TO".to_owned(),
+            ),
+            (
+                1143,
+                "SELECT command denied to user 'cron'@'%' for column 'active' in table 'servers'",
+                "GRANT SELECT ON `asterisk`.`vicidial_server_carriers` TO".to_owned(),
+            ),
+            (
+                1044,
+                "Access denied for user 'cron'@'%' to database 'asterisk'",
+                format!("{daily}.* TO"),
+            ),
+        ] {
+            let grant = refusal(number, message).grant().expect("names the grant");
+            assert!(grant.starts_with(&start), "{message}: {grant}");
+        }
     }
 
     #[test]
