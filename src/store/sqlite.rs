@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params_from_iter};
@@ -15,6 +16,8 @@ use super::url::StoreUrl;
 
 /// How long a statement waits for another process (the command line beside the daemon) to finish its own.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it waits between tries where SQLite does not wait by itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 /// An open SQLite file.
 pub(super) struct Sqlite {
@@ -34,7 +37,7 @@ impl Sqlite {
         let open = || {
             let connection = Connection::open_with_flags(&path, flags)?;
             connection.busy_timeout(BUSY_TIMEOUT)?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
+            use_write_ahead_log(&connection)?;
             Ok(connection)
         };
         match open() {
@@ -64,6 +67,24 @@ impl Sqlite {
         transaction.inner.commit().map_err(|error| translate(url, &error))?;
         Ok(value)
     }
+}
+
+/// Of several that switch a new file over at the same time SQLite refuses all but one at once, without waiting.
+fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if is_busy(&error) && began.elapsed() < BUSY_TIMEOUT => thread::sleep(BUSY_PAUSE),
+            result => return result,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
 }
 
 struct SqliteTransaction<'a> {
