@@ -153,7 +153,7 @@ pub async fn run(
         )),
         runner: RunnerShared {
             door,
-            records: Arc::new(Records::new(spool)),
+            records: Arc::new(Records::new(spool, settings.server.ip.to_string())),
             leaving: leaving.clone(),
         },
         live,

@@ -72,7 +72,7 @@ fn list(view: &AttemptsView) -> Answer {
             attempt.dialstatus.clone(),
             attempt.verdict.clone(),
             attempt.why.clone(),
-            format!("{} ms", attempt.ended_ms.saturating_sub(attempt.started_ms)),
+            took(attempt),
         ]
     });
     let header = [
@@ -89,6 +89,14 @@ fn list(view: &AttemptsView) -> Answer {
         "TOOK",
     ];
     Answer::new(view, table(header, rows))
+}
+
+/// From start to end; `out` while there is no end.
+fn took(attempt: &AttemptRow) -> String {
+    match attempt.ended_ms {
+        Some(ended_ms) => format!("{} ms", ended_ms.saturating_sub(attempt.started_ms)),
+        None => "out".to_owned(),
+    }
 }
 
 /// What came back: the SIP status, or the cause where there is none.

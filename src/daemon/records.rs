@@ -14,26 +14,29 @@ const OPEN: &str = "open";
 #[derive(Debug)]
 pub(super) struct Records {
     spool: Spool,
+    /// The dialer that they are of.
+    server_ip: String,
 }
 
 impl Records {
-    pub(super) const fn new(spool: Spool) -> Self {
-        Self { spool }
+    pub(super) const fn new(spool: Spool, server_ip: String) -> Self {
+        Self { spool, server_ip }
     }
 }
 
 impl AttemptLog for Records {
     fn keep(&self, record: AttemptRecord) -> oneshot::Receiver<()> {
-        self.spool.keep(row_of(record))
+        self.spool.keep(row_of(record, &self.server_ip))
     }
 }
 
-fn row_of(record: AttemptRecord) -> AttemptRow {
+fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
     let AttemptRecord {
         call,
         attempt,
         channel_id,
     } = record;
+    let answered_ms = attempt.answered_after_ms.map(|after_ms| attempt.started_ms + after_ms);
     let (verdict, why, rule, dialstatus) = match (&attempt.verdict, attempt.answered_after_ms) {
         (Some(verdict), _) => (
             verdict.action.as_str(),
@@ -50,6 +53,7 @@ fn row_of(record: AttemptRecord) -> AttemptRow {
         (None, None) => (OPEN, "", None, ""),
     };
     AttemptRow {
+        server_ip: server_ip.to_owned(),
         call_id: call.call_id,
         n: attempt.n,
         number: attempt.wire_number,
@@ -59,7 +63,7 @@ fn row_of(record: AttemptRecord) -> AttemptRow {
         started_ms: attempt.started_ms,
         progress: attempt.progress.as_str().to_owned(),
         progress_ms: attempt.pdd_ms.map(|pdd_ms| attempt.started_ms + pdd_ms),
-        ended_ms: attempt.ended_ms.unwrap_or(attempt.started_ms),
+        ended_ms: attempt.ended_ms.or(answered_ms),
         sip_code: attempt.reply.as_ref().map(|reply| reply.code),
         sip_phrase: attempt.reply.map(|reply| reply.phrase),
         q850_cause: attempt.q850.map(u16::from),

@@ -42,6 +42,7 @@ impl Destination for FakeStore {
 
 fn row(call: &str, n: u32, verdict: &str) -> AttemptRow {
     AttemptRow {
+        server_ip: "10.0.0.7".to_owned(),
         call_id: call.to_owned(),
         n,
         number: "13125550100".to_owned(),
@@ -51,7 +52,7 @@ fn row(call: &str, n: u32, verdict: &str) -> AttemptRow {
         started_ms: 1_000,
         progress: "none".to_owned(),
         progress_ms: None,
-        ended_ms: 2_000,
+        ended_ms: Some(2_000),
         sip_code: Some(503),
         sip_phrase: Some("Keine \"Leitung\"\nfrei".to_owned()),
         q850_cause: Some(34),

@@ -1,5 +1,7 @@
 //! `crankback_attempts`: one row per leg that went out.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
@@ -10,7 +12,9 @@ use super::transaction::{Row, Transaction, Value, cut};
 /// One leg of a call: what was tried, what came back, what was made of it. Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRow {
-    /// The call; with `n` the key of the row.
+    /// The dialer's `server_ip`; with `call_id` and `n` the key of the row.
+    pub server_ip: String,
+    /// The call: the caller's unique id, which only this dialer does not give twice.
     pub call_id: String,
     /// 1 for the first leg of the call.
     pub n: u32,
@@ -28,15 +32,15 @@ pub struct AttemptRow {
     pub progress: String,
     /// When it got that far.
     pub progress_ms: Option<i64>,
-    /// When it was over or, for an answered leg, settled.
-    pub ended_ms: i64,
+    /// When it was over or, for an answered leg, settled; `None` while it is still out.
+    pub ended_ms: Option<i64>,
     /// The carrier's final SIP status.
     pub sip_code: Option<u16>,
     /// Its phrase.
     pub sip_phrase: Option<String>,
     /// The Q.850 cause.
     pub q850_cause: Option<u16>,
-    /// What was done about it.
+    /// What was done about it; `open` while it is still out.
     pub verdict: String,
     /// Why, for people.
     pub why: String,
@@ -52,38 +56,39 @@ pub struct AttemptRow {
     pub caller_channel: String,
 }
 
-const COLUMNS: &str = "call_id, n, number, carrier_id, entry_carrier, campaign, started_ms, progress, progress_ms, ended_ms, \
+const COLUMNS: &str = "server_ip, call_id, n, number, carrier_id, entry_carrier, campaign, started_ms, progress, progress_ms, ended_ms, \
                        sip_code, sip_phrase, q850_cause, verdict, why, rule, dialstatus, channel_id, sip_call_id, caller_channel";
 
 pub(super) const TABLE: OwnTable = OwnTable {
     name: "crankback_attempts",
     columns: COLUMNS,
-    key: &["call_id", "n"],
+    key: &["server_ip", "call_id", "n"],
 };
 
+/// The condition for one row, its values in the order of [`TABLE`]'s key.
+const KEY: &str = "server_ip = ? AND call_id = ? AND n = ?";
+
 impl Store {
-    /// Writes all rows or none. A row that is there already (same call, same `n`) is replaced: a batch may be sent again.
+    /// Writes all rows or none. A row that is there already (same dialer, same call, same `n`) is replaced, so that a batch
+    /// may be sent again; but one that has ended is never replaced by one that is still out, which comes late then.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be written.
     pub async fn insert_attempts(&self, rows: Vec<AttemptRow>) -> Result<(), StoreError> {
-        self.write(move |transaction| rows.iter().try_for_each(|row| insert(transaction, row)))
+        self.write(move |transaction| rows.iter().try_for_each(|row| put(transaction, row)))
             .await
     }
 
-    /// The attempts of one call in their order.
+    /// The attempts of one call of a dialer in their order.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
-    pub async fn attempts_of_call(&self, call_id: &str) -> Result<Vec<AttemptRow>, StoreError> {
-        let call_id = Value::from(call_id);
+    pub async fn attempts_of_call(&self, server_ip: &str, call_id: &str) -> Result<Vec<AttemptRow>, StoreError> {
+        let call = [Value::from(server_ip), Value::from(call_id)];
         self.read(move |transaction| {
-            let sql = format!("SELECT {COLUMNS} FROM crankback_attempts WHERE call_id = ? ORDER BY n");
-            transaction
-                .query(&sql, std::slice::from_ref(&call_id))?
-                .iter()
-                .map(attempt)
-                .collect()
+            let sql =
+                format!("SELECT {COLUMNS} FROM crankback_attempts WHERE server_ip = ? AND call_id = ? ORDER BY n");
+            transaction.query(&sql, &call)?.iter().map(attempt).collect()
         })
         .await
     }
@@ -98,12 +103,65 @@ impl Store {
             parameters.push(i64::from(filter.limit).into());
             let sql = format!(
                 "SELECT {COLUMNS} FROM crankback_attempts{conditions} \
-                 ORDER BY started_ms DESC, call_id DESC, n DESC LIMIT ?"
+                 ORDER BY started_ms DESC, server_ip DESC, call_id DESC, n DESC LIMIT ?"
             );
             transaction.query(&sql, &parameters)?.iter().map(attempt).collect()
         })
         .await
     }
+}
+
+impl Store {
+    /// Ends, at `closed_ms`, every attempt of the dialer that has no end, but for those of `except` (call id and `n`), which
+    /// are alive; gives how many that were.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be written.
+    pub async fn close_open_attempts(
+        &self,
+        server_ip: &str,
+        closed_ms: i64,
+        except: &[(String, u32)],
+    ) -> Result<usize, StoreError> {
+        let server_ip = server_ip.to_owned();
+        let alive: HashSet<(String, u32)> = except.iter().cloned().collect();
+        self.write(move |transaction| {
+            let sql = "SELECT call_id, n FROM crankback_attempts WHERE server_ip = ? AND ended_ms IS NULL";
+            let mut closed = 0;
+            for row in transaction.query(sql, &[(&server_ip).into()])? {
+                let (call_id, n) = (row.text("call_id")?, row.integer("n")?);
+                let key = (call_id, n);
+                if !alive.contains(&key) {
+                    closed += close(transaction, &server_ip, &key, closed_ms)?;
+                }
+            }
+            Ok(closed)
+        })
+        .await
+    }
+}
+
+fn close(
+    transaction: &mut dyn Transaction,
+    server_ip: &str,
+    (call_id, n): &(String, u32),
+    closed_ms: i64,
+) -> Result<usize, StoreError> {
+    let sql = format!(
+        "UPDATE crankback_attempts SET ended_ms = ?, verdict = ?, why = ?, rule = ?, dialstatus = ? \
+         WHERE {KEY} AND ended_ms IS NULL"
+    );
+    let parameters: [Value; 8] = [
+        closed_ms.into(),
+        "stop".into(),
+        "the daemon ended".into(),
+        "daemon_lost".into(),
+        "".into(),
+        server_ip.into(),
+        call_id.into(),
+        i64::from(*n).into(),
+    ];
+    transaction.execute(&sql, &parameters)
 }
 
 /// Which attempts are wanted; what is not given does not matter.
@@ -115,7 +173,7 @@ pub struct AttemptFilter {
     pub carrier_id: Option<String>,
     /// Ended with this SIP status.
     pub sip_code: Option<u16>,
-    /// Of this call.
+    /// Of the calls with this id; each dialer may have one.
     pub call_id: Option<String>,
     /// At most so many.
     pub limit: u32,
@@ -142,11 +200,39 @@ impl AttemptFilter {
     }
 }
 
-fn insert(transaction: &mut dyn Transaction, row: &AttemptRow) -> Result<(), StoreError> {
+/// Looks first, then inserts or updates, because REPLACE and the search for a row that is not there make MariaDB lock rows
+/// beside it, those of other dialers: with several that write at once it would undo one transaction after the other. What
+/// happens to the row between the look and the write is noticed: an INSERT fails and is tried again, an UPDATE asks again.
+fn put(transaction: &mut dyn Transaction, row: &AttemptRow) -> Result<(), StoreError> {
+    let values = values(row);
+    let key = &values[..TABLE.key.len()];
+    let look = format!("SELECT n FROM crankback_attempts WHERE {KEY}");
+    if transaction.query(&look, key)?.is_empty() {
+        let marks = vec!["?"; values.len()].join(", ");
+        let sql = format!("INSERT INTO crankback_attempts ({COLUMNS}) VALUES ({marks})");
+        transaction.execute(&sql, &values)?;
+        return Ok(());
+    }
+    let rest = COLUMNS.split(", ").skip(TABLE.key.len());
+    let assignments: Vec<String> = rest.map(|column| format!("{column} = ?")).collect();
+    let unless_ended = if row.ended_ms.is_none() {
+        " AND ended_ms IS NULL"
+    } else {
+        ""
+    };
     let sql = format!(
-        "REPLACE INTO crankback_attempts ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "UPDATE crankback_attempts SET {} WHERE {KEY}{unless_ended}",
+        assignments.join(", ")
     );
-    let parameters: [Value; 20] = [
+    let parameters = [&values[TABLE.key.len()..], key].concat();
+    transaction.execute(&sql, &parameters)?;
+    Ok(())
+}
+
+/// In the order of [`COLUMNS`].
+fn values(row: &AttemptRow) -> [Value; 21] {
+    [
+        cut(&row.server_ip, 15),
         cut(&row.call_id, 150),
         i64::from(row.n).into(),
         cut(&row.number, 64),
@@ -167,13 +253,12 @@ fn insert(transaction: &mut dyn Transaction, row: &AttemptRow) -> Result<(), Sto
         cut(&row.channel_id, 150),
         row.sip_call_id.as_ref().map(|text| cut(text, 255)).into(),
         cut(&row.caller_channel, 128),
-    ];
-    transaction.execute(&sql, &parameters)?;
-    Ok(())
+    ]
 }
 
 fn attempt(row: &Row) -> Result<AttemptRow, StoreError> {
     Ok(AttemptRow {
+        server_ip: row.text("server_ip")?,
         call_id: row.text("call_id")?,
         n: row.integer("n")?,
         number: row.text("number")?,
@@ -183,7 +268,7 @@ fn attempt(row: &Row) -> Result<AttemptRow, StoreError> {
         started_ms: row.integer("started_ms")?,
         progress: row.text("progress")?,
         progress_ms: row.optional_integer("progress_ms")?,
-        ended_ms: row.integer("ended_ms")?,
+        ended_ms: row.optional_integer("ended_ms")?,
         sip_code: row.optional_integer("sip_code")?,
         sip_phrase: row.optional_text("sip_phrase")?,
         q850_cause: row.optional_integer("q850_cause")?,

@@ -127,13 +127,13 @@ async fn where_no_daemon_runs_the_store_answers_what_it_can() {
 async fn attempts_are_listed_by_what_is_asked_for() {
     let desk = Desk::new().await;
     desk.dialer.sql(
-        "INSERT INTO crankback_attempts (call_id, n, number, carrier_id, entry_carrier, started_ms, progress, ended_ms, \
+        "INSERT INTO crankback_attempts (server_ip, call_id, n, number, carrier_id, entry_carrier, started_ms, progress, ended_ms, \
          sip_code, sip_phrase, q850_cause, verdict, why, dialstatus, channel_id, caller_channel) VALUES \
-         ('1.1', 1, '13125550100', 'PRIMARY', 'PRIMARY', 1795226151500, 'trying', 1795226151590, 503, 'Service Unavailable', 34, \
+         ('10.0.0.7', '1.1', 1, '13125550100', 'PRIMARY', 'PRIMARY', 1795226151500, 'trying', 1795226151590, 503, 'Service Unavailable', 34, \
           'next', 'no circuit', 'CONGESTION', '', ''), \
-         ('1.1', 2, '13125550100', 'BACKUP', 'PRIMARY', 1795226151600, 'answered', 1795226153600, 200, 'OK', 16, \
+         ('10.0.0.7', '1.1', 2, '13125550100', 'BACKUP', 'PRIMARY', 1795226151600, 'answered', 1795226153600, 200, 'OK', 16, \
           'stop', 'answered', 'ANSWER', '', ''), \
-         ('1.2', 1, '13125550101', 'PRIMARY', 'PRIMARY', 1000, 'none', 5000, NULL, NULL, 20, \
+         ('10.0.0.7', '1.2', 1, '13125550101', 'PRIMARY', 'PRIMARY', 1000, 'none', 5000, NULL, NULL, 20, \
           'next', 'unreachable', 'CHANUNAVAIL', '', '')",
     );
     let list = desk.dialer.run("attempt list --code 503").expect(0).stdout;

@@ -288,6 +288,7 @@ async fn attempts_are_limited_unless_somebody_asks_for_more() {
 
 fn attempt(n: u32, code: u16) -> AttemptRow {
     AttemptRow {
+        server_ip: "10.0.0.7".into(),
         call_id: "1.1".into(),
         n,
         number: "13125550100".into(),
@@ -297,7 +298,7 @@ fn attempt(n: u32, code: u16) -> AttemptRow {
         started_ms: i64::from(n) * 1_000,
         progress: "trying".into(),
         progress_ms: None,
-        ended_ms: i64::from(n) * 1_000 + 90,
+        ended_ms: Some(i64::from(n) * 1_000 + 90),
         sip_code: Some(code),
         sip_phrase: None,
         q850_cause: None,

@@ -2,13 +2,17 @@
 
 use crankback::store::{AttemptFilter, AttemptRow, StoreError};
 
-use super::rows::{attempt, since};
+use super::rows::{SERVER_IP, attempt, open, since};
 use super::stage::{Place, Stage};
 use super::{Case, cases};
 
-pub const CASES: [(&str, Case); 4] = cases![
+pub const CASES: [(&str, Case); 8] = cases![
     attempts_are_written_once_however_often_they_are_sent,
     attempts_are_found_newest_first_by_what_is_asked_for,
+    the_same_call_id_on_two_dialers_is_two_calls,
+    an_end_is_never_undone_by_a_beginning_that_comes_late,
+    what_is_left_open_is_closed_but_for_what_is_alive,
+    dialers_that_write_at_the_same_time_lose_nothing,
     texts_that_are_too_long_are_cut,
     a_batch_that_fails_leaves_nothing_behind,
 ];
@@ -21,9 +25,9 @@ async fn attempts_are_written_once_however_often_they_are_sent(stage: Stage) {
     let later = attempt("b", 1, 3_500);
     store.insert_attempts(vec![later.clone()]).await.expect("is replaced");
 
-    let of_call = store.attempts_of_call("a").await.expect("are read");
+    let of_call = store.attempts_of_call(SERVER_IP, "a").await.expect("are read");
     assert_eq!(of_call, [attempt("a", 1, 1_000), attempt("a", 2, 2_000)]);
-    assert_eq!(store.attempts_of_call("A").await, Ok(vec![]), "another call");
+    assert_eq!(store.attempts_of_call(SERVER_IP, "A").await, Ok(vec![]), "another call");
     let found = store.find_attempts(since(2_000, 10)).await.expect("are read");
     assert_eq!(found, [later.clone(), attempt("a", 2, 2_000)]);
     assert_eq!(store.find_attempts(since(0, 1)).await, Ok(vec![later]));
@@ -84,6 +88,112 @@ async fn attempts_are_found_newest_first_by_what_is_asked_for(stage: Stage) {
     }
 }
 
+async fn the_same_call_id_on_two_dialers_is_two_calls(stage: Stage) {
+    let (_scene, store) = stage.store().await;
+    let here = attempt("1795220185.1", 1, 1_000);
+    let there = AttemptRow {
+        server_ip: "10.0.0.8".into(),
+        ..attempt("1795220185.1", 1, 1_000)
+    };
+    let batch = vec![here.clone(), there.clone()];
+    store.insert_attempts(batch).await.expect("are written");
+    let of_call = store.attempts_of_call(SERVER_IP, "1795220185.1").await;
+    assert_eq!(of_call, Ok(vec![here.clone()]));
+    let of_call = store.attempts_of_call("10.0.0.8", "1795220185.1").await;
+    assert_eq!(of_call, Ok(vec![there.clone()]));
+    let of_both = AttemptFilter {
+        call_id: Some("1795220185.1".into()),
+        ..since(0, 10)
+    };
+    assert_eq!(store.find_attempts(of_both).await, Ok(vec![there, here]));
+}
+
+async fn an_end_is_never_undone_by_a_beginning_that_comes_late(stage: Stage) {
+    let (_scene, store) = stage.store().await;
+    let write = async |rows: Vec<AttemptRow>| store.insert_attempts(rows).await.expect("are written");
+    let ended = |n| attempt("a", n, 1_000);
+    write(vec![open(ended(1)), open(ended(2))]).await;
+    let both_open = vec![open(ended(1)), open(ended(2))];
+    assert_eq!(store.attempts_of_call(SERVER_IP, "a").await, Ok(both_open));
+
+    write(vec![ended(1)]).await;
+    let one_open = vec![ended(1), open(ended(2))];
+    assert_eq!(store.attempts_of_call(SERVER_IP, "a").await, Ok(one_open));
+    write(vec![open(ended(1)), open(ended(2)), ended(2), open(ended(2))]).await;
+    let none_open = vec![ended(1), ended(2)];
+    assert_eq!(store.attempts_of_call(SERVER_IP, "a").await, Ok(none_open));
+}
+
+async fn what_is_left_open_is_closed_but_for_what_is_alive(stage: Stage) {
+    let (_scene, store) = stage.store().await;
+    let elsewhere = AttemptRow {
+        server_ip: "10.0.0.8".into(),
+        ..open(attempt("lost", 1, 1_000))
+    };
+    let rows = vec![
+        attempt("lost", 1, 1_000),
+        open(attempt("lost", 2, 2_000)),
+        open(attempt("alive", 1, 3_000)),
+        open(attempt("alive", 2, 4_000)),
+        elsewhere.clone(),
+    ];
+    store.insert_attempts(rows).await.expect("are written");
+    let alive = [("alive".to_owned(), 2), ("lost".to_owned(), 1)];
+    assert_eq!(store.close_open_attempts(SERVER_IP, 9_000, &alive).await, Ok(2));
+
+    let closed = |row: AttemptRow| AttemptRow {
+        ended_ms: Some(9_000),
+        verdict: "stop".into(),
+        why: "the daemon ended".into(),
+        rule: Some("daemon_lost".into()),
+        dialstatus: String::new(),
+        ..row
+    };
+    let lost = closed(open(attempt("lost", 2, 2_000)));
+    let of_lost = store.attempts_of_call(SERVER_IP, "lost").await;
+    assert_eq!(of_lost, Ok(vec![attempt("lost", 1, 1_000), lost.clone()]));
+    let of_alive = vec![
+        closed(open(attempt("alive", 1, 3_000))),
+        open(attempt("alive", 2, 4_000)),
+    ];
+    assert_eq!(store.attempts_of_call(SERVER_IP, "alive").await, Ok(of_alive));
+    assert_eq!(store.attempts_of_call("10.0.0.8", "lost").await, Ok(vec![elsewhere]));
+
+    let late = vec![open(attempt("lost", 2, 2_000))];
+    store.insert_attempts(late).await.expect("is passed over");
+    let of_lost = store.attempts_of_call(SERVER_IP, "lost").await.expect("are read");
+    assert_eq!(of_lost[1], lost);
+    let truth = attempt("lost", 2, 2_000);
+    store.insert_attempts(vec![truth.clone()]).await.expect("is written");
+    let of_lost = store.attempts_of_call(SERVER_IP, "lost").await.expect("are read");
+    assert_eq!(of_lost[1], truth, "what was seen of the end after all");
+    assert_eq!(store.close_open_attempts(SERVER_IP, 10_000, &[]).await, Ok(1));
+    assert_eq!(store.close_open_attempts(SERVER_IP, 10_000, &[]).await, Ok(0));
+}
+
+/// Beginnings and ends in small batches, from four dialers whose calls have the same ids.
+async fn dialers_that_write_at_the_same_time_lose_nothing(stage: Stage) {
+    const CALLS: u32 = 60;
+    let (scene, store) = stage.store().await;
+    let write = async |dialer: usize| {
+        let store = scene.open().await;
+        let row = |call: u32| AttemptRow {
+            server_ip: format!("10.0.0.{dialer}"),
+            ..attempt(&format!("1795220185.{call}"), 1, call.into())
+        };
+        for call in 0..CALLS {
+            let batch = [Some(open(row(call))), call.checked_sub(3).map(row)];
+            let batch = batch.into_iter().flatten().collect();
+            store.insert_attempts(batch).await.expect("is written");
+        }
+    };
+    tokio::join!(write(1), write(2), write(3), write(4));
+    let rows = store.find_attempts(since(0, u32::MAX)).await.expect("are read");
+    assert_eq!(rows.len() as u32, CALLS * 4);
+    let open_ones = rows.iter().filter(|row| row.ended_ms.is_none()).count();
+    assert_eq!(open_ones, 3 * 4);
+}
+
 async fn texts_that_are_too_long_are_cut(stage: Stage) {
     let (_scene, store) = stage.store().await;
     let mut long = attempt("a", 1, 1_000);
@@ -92,7 +202,7 @@ async fn texts_that_are_too_long_are_cut(stage: Stage) {
     store.insert_attempts(vec![long.clone()]).await.expect("is written");
     long.sip_phrase = Some("\u{1f4de}".repeat(255));
     long.why = "w".repeat(255);
-    assert_eq!(store.attempts_of_call("a").await, Ok(vec![long]));
+    assert_eq!(store.attempts_of_call(SERVER_IP, "a").await, Ok(vec![long]));
 }
 
 async fn a_batch_that_fails_leaves_nothing_behind(stage: Stage) {
@@ -108,7 +218,7 @@ async fn a_batch_that_fails_leaves_nothing_behind(stage: Stage) {
     let batch = (1..=3).map(|n| attempt("a", n, 1_000)).collect();
     let error = store.insert_attempts(batch).await.expect_err("is refused");
     assert!(matches!(error, StoreError::Statement { .. }), "{error}");
-    assert_eq!(store.attempts_of_call("a").await, Ok(vec![]));
+    assert_eq!(store.attempts_of_call(SERVER_IP, "a").await, Ok(vec![]));
     store
         .insert_attempts(vec![attempt("a", 1, 1_000)])
         .await

@@ -9,7 +9,7 @@ use crankback::store::{IfMissing, RouteAdded, Store, StoreError, StoreUrl};
 use mysql_async::prelude::Queryable;
 use nix::sys::signal::Signal;
 
-use super::rows::{add, attempt, audit, route, since};
+use super::rows::{SERVER_IP, add, attempt, audit, route, since};
 use super::server::{Flavour, PASSWORD, Server};
 use super::support::host::run;
 use super::support::ports::ClosedTcpPort;
@@ -109,7 +109,7 @@ async fn a_server_that_dies_and_comes_back_is_found_again(flavour: Flavour) {
     server.restart();
     until_back(&store).await;
     store.insert_attempts(batch.clone()).await.expect("is written");
-    assert_eq!(store.attempts_of_call("a").await, Ok(batch));
+    assert_eq!(store.attempts_of_call(SERVER_IP, "a").await, Ok(batch));
 }
 
 async fn a_restart_between_two_requests_goes_unnoticed(flavour: Flavour) {

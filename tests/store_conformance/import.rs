@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crankback::store::{Existing, ImportProgress, Store};
 
-use super::rows::{add, attempt, route, since};
+use super::rows::{SERVER_IP, add, attempt, route, since};
 use super::stage::{Place, Stage};
 use super::{Case, cases};
 
@@ -96,7 +96,7 @@ async fn rows_that_are_there_are_mixed_with_none(stage: Stage) {
         .import(&source, Existing::Replace, |_| ())
         .await
         .expect("is replaced");
-    assert_eq!(target.attempts_of_call("own").await, Ok(vec![]));
+    assert_eq!(target.attempts_of_call(SERVER_IP, "own").await, Ok(vec![]));
     assert_eq!(
         target.find_attempts(since(0, u32::MAX)).await.expect("are read").len() as u32,
         CALLS * 3

@@ -20,9 +20,13 @@ pub fn route(carrier: &str) -> NewRoute {
     }
 }
 
-/// Attempt `n` of a call.
+/// The dialer of the attempts.
+pub const SERVER_IP: &str = "10.0.0.7";
+
+/// Attempt `n` of a call, over.
 pub fn attempt(call: &str, n: u32, started_ms: i64) -> AttemptRow {
     AttemptRow {
+        server_ip: SERVER_IP.into(),
         call_id: call.into(),
         n,
         number: "13125550100".into(),
@@ -32,7 +36,7 @@ pub fn attempt(call: &str, n: u32, started_ms: i64) -> AttemptRow {
         started_ms,
         progress: "trying".into(),
         progress_ms: Some(started_ms + 40),
-        ended_ms: started_ms + 90,
+        ended_ms: Some(started_ms + 90),
         sip_code: Some(503),
         sip_phrase: Some("Service Unavailable".into()),
         q850_cause: Some(34),
@@ -43,6 +47,22 @@ pub fn attempt(call: &str, n: u32, started_ms: i64) -> AttemptRow {
         channel_id: "1795220185.901000001".into(),
         sip_call_id: None,
         caller_channel: "Local/913125550100@default-00000001;2".into(),
+    }
+}
+
+/// The same attempt while it is still out.
+pub fn open(attempt: AttemptRow) -> AttemptRow {
+    AttemptRow {
+        progress: "none".into(),
+        progress_ms: None,
+        ended_ms: None,
+        sip_code: None,
+        sip_phrase: None,
+        q850_cause: None,
+        verdict: "open".into(),
+        why: String::new(),
+        dialstatus: String::new(),
+        ..attempt
     }
 }
 

@@ -55,8 +55,8 @@ fn refused(url: StoreUrl, refusal: &ServerError) -> StoreError {
         1044 | 1142 | 1143 | 1227 => not_granted(url, reason),
         // waited too long for a lock; the statement took too long; it was killed
         1205 | 1969 | 1317 => StoreError::Timeout { url },
-        // deadlock; rows changed since they were read
-        1213 | 1020 => StoreError::Locked { url },
+        // deadlock; rows changed since they were read; somebody inserted a row that was not there a moment ago
+        1213 | 1020 | 1062 => StoreError::Locked { url },
         // the whole server is read-only
         1290 | 1836 => StoreError::ReadOnly { url },
         // shutting down; connection killed

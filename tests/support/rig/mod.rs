@@ -32,6 +32,8 @@ use super::sip::{CallRecord, FakeCarrier};
 pub const SOON: Duration = Duration::from_secs(10);
 /// What VICIdial's campaign allows a call.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(26);
+/// The dialer that the daemon is told to be.
+const SERVER_IP: &str = "127.0.0.1";
 
 /// The carriers of the table by the dial prefix that reaches each; behind every one of them stands `BACKUP`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +207,7 @@ impl Rig {
         table::fill(&database, &rows)?;
         let config = directory.path().join("crankback.toml");
         let text = format!(
-            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"127.0.0.1\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[log]\nlevel = \"debug\"\n",
+            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"{SERVER_IP}\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[log]\nlevel = \"debug\"\n",
             database.display(),
             asterisk.ports().http,
             directory.path().join("spool").display(),
@@ -365,7 +367,10 @@ impl Rig {
 
     /// The attempts of a call that are on record now.
     pub async fn store_attempts(&self, call: &AgiRecord) -> Result<Vec<AttemptRow>, LabError> {
-        self.store.attempts_of_call(&call.uniqueid).await.map_err(told)
+        self.store
+            .attempts_of_call(SERVER_IP, &call.uniqueid)
+            .await
+            .map_err(told)
     }
 
     /// Whether the daemon that runs now says something so often, within a reasonable time.

@@ -119,7 +119,7 @@ impl Report {
             i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
         };
         for attempt in attempts {
-            let offset = attempt.ended_ms - wall_ms(reference.wall);
+            let offset = last_seen_ms(attempt) - wall_ms(reference.wall);
             let distance = std::time::Duration::from_millis(offset.unsigned_abs());
             let at = if offset < 0 {
                 reference.at.checked_sub(distance)
@@ -182,7 +182,7 @@ impl Report {
                     "sip_code": attempt.sip_code,
                     "cause": attempt.q850_cause,
                     "verdict": attempt.verdict,
-                    "ms": attempt.ended_ms - attempt.started_ms,
+                    "ms": last_seen_ms(attempt) - attempt.started_ms,
                 })
             })
             .collect();
@@ -209,6 +209,12 @@ fn decision(attempt: &AttemptRow) -> String {
         attempt.carrier_id,
         attempt.why,
         attempt.verdict,
-        attempt.ended_ms - attempt.started_ms
+        last_seen_ms(attempt) - attempt.started_ms
     )
+}
+
+/// The end of an attempt, or of what is known of one that is still out.
+fn last_seen_ms(attempt: &AttemptRow) -> i64 {
+    let seen = attempt.ended_ms.or(attempt.progress_ms);
+    seen.unwrap_or(attempt.started_ms)
 }
