@@ -25,6 +25,8 @@ const PORT_ATTEMPTS: u32 = 5;
 /// The servers' directories begin so, and hold the process id of whoever made them.
 const PREFIX: &str = "mariadb-";
 const OWNER: &str = "owner";
+/// A server that starts deletes the temporary tables of every other one in the same directory.
+const TEMPORARY: &str = "tmp";
 
 /// How a server is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +114,9 @@ impl Server {
             .expect("a temporary directory");
         std::fs::write(directory.path().join(OWNER), std::process::id().to_string()).expect("the owner is noted");
         let data = directory.path().join("data");
+        std::fs::create_dir(directory.path().join(TEMPORARY)).expect("a directory is made");
         run(Command::new(program("mariadb-install-db"))
+            .env("TMPDIR", directory.path().join(TEMPORARY))
             .args([
                 "--no-defaults",
                 "--skip-test-db",
@@ -156,6 +160,7 @@ impl Server {
         let mut process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(program("mariadbd"))
+            .env("TMPDIR", directory.join(TEMPORARY))
             .arg("--no-defaults")
             .args(as_root_only())
             .arg(format!("--datadir={}", directory.join("data").display()))
