@@ -1,6 +1,7 @@
 //! The daemon: wires the rooms together, in order, and takes them down again.
 
 mod handle;
+mod lost;
 mod operators;
 mod records;
 mod reload;
@@ -25,6 +26,7 @@ use crate::store::{IfMissing, Store, StoreError};
 use crate::vicidial::contract::VicidialContract;
 
 use handle::Handle;
+use lost::Lost;
 use records::Records;
 use reload::{LiveCallSettings, LiveSettings, Reload};
 use tables::{Reader, Tables};
@@ -138,11 +140,23 @@ pub async fn run(
     let no_more_operators = CancellationToken::new();
     let operators = tokio::spawn(operators::keep_open(
         settings.control.socket.clone(),
-        Arc::new(Handlers::of_daemon(Arc::clone(&settings), store, Arc::new(handle))),
+        Arc::new(Handlers::of_daemon(
+            Arc::clone(&settings),
+            store.clone(),
+            Arc::new(handle),
+        )),
         no_more_operators.clone(),
     ));
 
     let first_serial = u32::try_from(now().wall_ms.rem_euclid(1_000_000)).unwrap_or_default();
+    let compared = watch::Sender::new(0);
+    let lost = Lost {
+        store,
+        server_ip: settings.server.ip.to_string(),
+        live: live.clone(),
+        compared: compared.subscribe(),
+    };
+    tokio::spawn(lost.close_each_time(moving.leftovers_are_moved()));
     let shared = Shared {
         routes: live_tables.routes,
         contract: Arc::new(VicidialContract::new(
@@ -157,6 +171,7 @@ pub async fn run(
             leaving: leaving.clone(),
         },
         live,
+        compared,
         policy: call_settings.policy,
     };
     let watchdog = sd_notify::watchdog_enabled();

@@ -36,7 +36,6 @@ fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
         attempt,
         channel_id,
     } = record;
-    let answered_ms = attempt.answered_after_ms.map(|after_ms| attempt.started_ms + after_ms);
     let (verdict, why, rule, dialstatus) = match (&attempt.verdict, attempt.answered_after_ms) {
         (Some(verdict), _) => (
             verdict.action.as_str(),
@@ -63,7 +62,7 @@ fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
         started_ms: attempt.started_ms,
         progress: attempt.progress.as_str().to_owned(),
         progress_ms: attempt.pdd_ms.map(|pdd_ms| attempt.started_ms + pdd_ms),
-        ended_ms: attempt.ended_ms.or(answered_ms),
+        ended_ms: attempt.ended_ms,
         sip_code: attempt.reply.as_ref().map(|reply| reply.code),
         sip_phrase: attempt.reply.map(|reply| reply.phrase),
         q850_cause: attempt.q850.map(u16::from),

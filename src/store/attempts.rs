@@ -112,27 +112,26 @@ impl Store {
 }
 
 impl Store {
-    /// Ends, at `closed_ms`, every attempt of the dialer that has no end, but for those of `except` (call id and `n`), which
-    /// are alive; gives how many that were.
+    /// Ends, at `now_ms`, every attempt of the dialer that was started before and has no end, but for those of calls that are
+    /// `alive`; gives how many that were. What was known of an answer stays.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be written.
     pub async fn close_open_attempts(
         &self,
         server_ip: &str,
-        closed_ms: i64,
-        except: &[(String, u32)],
+        now_ms: i64,
+        alive: HashSet<String>,
     ) -> Result<usize, StoreError> {
         let server_ip = server_ip.to_owned();
-        let alive: HashSet<(String, u32)> = except.iter().cloned().collect();
         self.write(move |transaction| {
-            let sql = "SELECT call_id, n FROM crankback_attempts WHERE server_ip = ? AND ended_ms IS NULL";
+            let sql = "SELECT call_id, n FROM crankback_attempts \
+                       WHERE server_ip = ? AND ended_ms IS NULL AND started_ms < ?";
             let mut closed = 0;
-            for row in transaction.query(sql, &[(&server_ip).into()])? {
-                let (call_id, n) = (row.text("call_id")?, row.integer("n")?);
-                let key = (call_id, n);
-                if !alive.contains(&key) {
-                    closed += close(transaction, &server_ip, &key, closed_ms)?;
+            for row in transaction.query(sql, &[(&server_ip).into(), now_ms.into()])? {
+                let call_id = row.text("call_id")?;
+                if !alive.contains(&call_id) {
+                    closed += close(transaction, &server_ip, &call_id, row.integer("n")?, now_ms)?;
                 }
             }
             Ok(closed)
@@ -144,22 +143,21 @@ impl Store {
 fn close(
     transaction: &mut dyn Transaction,
     server_ip: &str,
-    (call_id, n): &(String, u32),
-    closed_ms: i64,
+    call_id: &str,
+    n: u32,
+    now_ms: i64,
 ) -> Result<usize, StoreError> {
     let sql = format!(
-        "UPDATE crankback_attempts SET ended_ms = ?, verdict = ?, why = ?, rule = ?, dialstatus = ? \
-         WHERE {KEY} AND ended_ms IS NULL"
+        "UPDATE crankback_attempts SET ended_ms = ?, verdict = ?, why = ?, rule = ? WHERE {KEY} AND ended_ms IS NULL"
     );
-    let parameters: [Value; 8] = [
-        closed_ms.into(),
+    let parameters: [Value; 7] = [
+        now_ms.into(),
         "stop".into(),
         "the daemon ended".into(),
         "daemon_lost".into(),
-        "".into(),
         server_ip.into(),
         call_id.into(),
-        i64::from(*n).into(),
+        i64::from(n).into(),
     ];
     transaction.execute(&sql, &parameters)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, error_span, info, warn};
 
@@ -47,6 +47,9 @@ pub struct Shared {
     pub runner: RunnerShared,
     /// Where calls show what they are doing.
     pub live: LiveView,
+    /// Counts how often Asterisk's channels were compared with the calls known here. After the second time nothing that
+    /// another process left is unknown: it was adopted or ended.
+    pub compared: watch::Sender<u64>,
     /// What holds for every call; replaced as a whole.
     pub policy: Arc<ArcSwap<CallPolicy>>,
 }
@@ -397,6 +400,7 @@ impl Dispatcher {
                 self.nobodys(&event);
             }
         }
+        self.shared.compared.send_modify(|times| *times += 1);
         debug!(
             calls = self.registry.calls(),
             channels = self.registry.channels(),

@@ -337,9 +337,14 @@ impl Rig {
         ended.context(|| "run crankback".to_owned())
     }
 
+    /// The database file.
+    pub fn database(&self) -> std::path::PathBuf {
+        self.directory.path().join("crankback.db")
+    }
+
     /// A statement on the database, as another program would run it.
     pub fn sql(&self, statement: &str) -> Result<(), LabError> {
-        table::run(&self.directory.path().join("crankback.db"), statement)
+        table::run(&self.database(), statement)
     }
 
     /// The configuration file of this rig, for whoever wants to look at it by hand.
@@ -392,12 +397,13 @@ impl Rig {
         false
     }
 
-    /// The attempts of a call, as soon as there are so many on record.
+    /// The attempts of a call, as soon as there are so many on record and all have ended.
     pub async fn attempts(&self, call: &AgiRecord, count: usize) -> Result<Vec<AttemptRow>, LabError> {
         let began = Instant::now();
         loop {
             let rows = self.store_attempts(call).await?;
-            if rows.len() >= count || began.elapsed() > SOON {
+            let have_ended = rows.iter().all(|row| row.ended_ms.is_some());
+            if (rows.len() >= count && have_ended) || began.elapsed() > SOON {
                 return Ok(rows);
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -256,7 +256,7 @@ pub(super) async fn settings(rig: &mut Rig, report: &mut Report) -> Result<(), L
 
 /// A carrier that cannot be read, and one that dials by itself again.
 pub(super) async fn carriers(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    let database = rig.store.url().to_string().replace("sqlite://", "");
+    let database = rig.database();
     let change = |sql: &str| {
         let changed = rusqlite::Connection::open(&database).and_then(|connection| {
             connection.busy_timeout(SOON)?;

@@ -9,6 +9,7 @@ mod failures;
 mod load;
 mod logs;
 mod operator;
+mod records;
 mod redirect;
 mod silence;
 
@@ -80,6 +81,8 @@ pub const ALL: &[Scenario] = scenarios![
     "daemon killed during 20 calls, restarted" Short => away::killed_during_calls,
     "daemon stopped during 20 calls, restarted" Short => away::stopped_during_calls,
     "second daemon takes over" Short => away::taken_over,
+    "daemon killed with an attempt out" Short => records::killed_with_an_attempt_out,
+    "database locked, daemon killed" Short => records::database_locked,
     "connection cut for 1 s" Short => away::cut_for_a_second,
     "connection cut for 60 s" Long => away::cut_for_a_minute,
     "Asterisk restarted" Short => away::asterisk_restarted,

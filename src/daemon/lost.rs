@@ -1,0 +1,47 @@
+//! Attempts that a process which is gone has left open: what it knew of their end is lost, and that goes on record.
+
+use std::collections::HashSet;
+
+use tokio::sync::watch;
+use tracing::{debug, error, info};
+
+use crate::engine::{LiveView, now};
+use crate::store::Store;
+
+/// Everything that tells an attempt that is out from one that is lost.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) store: Store,
+    pub(super) server_ip: String,
+    pub(super) live: LiveView,
+    /// How often calls were compared with Asterisk's channels.
+    pub(super) compared: watch::Receiver<u64>,
+}
+
+impl Lost {
+    /// Looks each time when the calls have been compared with Asterisk's channels, once the spool has told what it knows.
+    pub(super) async fn close_each_time(mut self, leftovers_are_moved: impl Future<Output = ()>) {
+        leftovers_are_moved.await;
+        if self.compared.wait_for(|times| *times >= 2).await.is_err() {
+            return;
+        }
+        loop {
+            self.close().await;
+            if self.compared.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn close(&self) {
+        // Before the list is asked for: a call that comes in between is younger and not looked at.
+        let before_ms = now().wall_ms;
+        let calls = self.live.calls().await;
+        let alive: HashSet<String> = calls.iter().map(|call| call.identity.call_id.clone()).collect();
+        match self.store.close_open_attempts(&self.server_ip, before_ms, alive).await {
+            Ok(0) => debug!("no attempt was left open"),
+            Ok(attempts) => info!(attempts, "closed attempts whose end nobody has seen (daemon_lost)"),
+            Err(error) => error!(%error, code = error.code(), "attempts that were left open could not be closed"),
+        }
+    }
+}
