@@ -33,8 +33,11 @@ impl Daemon {
         let config = directory.path().join("crankback.toml");
         let text = format!(
             "[store]\nurl = \"{store_url}\"\npassword = \"{PASSWORD}\"\n[server]\nip = \"10.0.0.7\"\n\
-             [ari]\nurl = \"http://{}\"\nusername = \"crankback\"\npassword = \"x\"\n",
-            asterisk.address()
+             [ari]\nurl = \"http://{}\"\nusername = \"crankback\"\npassword = \"x\"\n\
+             [attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n",
+            asterisk.address(),
+            directory.path().join("spool").display(),
+            directory.path().join("control.sock").display(),
         );
         std::fs::write(&config, text).expect("is written");
         let mut process = Command::new("setpriv")
