@@ -1,15 +1,17 @@
 //! Accounts on a MariaDB server: what each refusal says, and that doing what it says helps.
 
+use std::collections::HashSet;
+
 use crankback::store::{IfMissing, Store, StoreError, StoreUrl};
 use mysql_async::prelude::Queryable;
 use secrecy::SecretString;
 
-use super::rows::{add, route};
+use super::rows::{SERVER_IP, add, attempt, remove, route};
 use super::server::{PASSWORD, Server};
 use super::stage::{Place, Stage};
 use super::{Case, cases};
 
-pub const CASES: [(&str, Case); 8] = cases![
+pub const CASES: [(&str, Case); 9] = cases![
     a_wrong_password_is_named_and_not_repeated,
     a_missing_database_is_named,
     an_account_without_any_right_is_told_which_to_ask_for,
@@ -17,6 +19,7 @@ pub const CASES: [(&str, Case); 8] = cases![
     an_account_that_may_only_read_is_told_before_it_writes,
     an_account_that_may_not_create_is_told_who_may,
     the_everyday_account_needs_no_right_to_create,
+    the_grants_of_the_manual_are_enough,
     a_migration_waits_for_another_one,
 ];
 
@@ -168,6 +171,35 @@ async fn the_everyday_account_needs_no_right_to_create(stage: Stage) {
         .await
         .expect("opens as the daemon does");
     assert_eq!(store.schema_version().await, Ok(4));
+}
+
+async fn the_grants_of_the_manual_are_enough(stage: Stage) {
+    let scene = stage.beside_vicidial("").await;
+    scene.migrate().await;
+    let (user, database) = (format!("own_{}", scene.name()), scene.name());
+    let manual = include_str!("../../docs/install.md");
+    let grants = manual.lines().map(str::trim).filter(|line| line.starts_with("GRANT "));
+    let grants: Vec<String> = grants
+        .map(|grant| {
+            let grant = grant.replace(" ON asterisk.", &format!(" ON {database}."));
+            grant.replace("'crankback'@'10.0.0.%'", &format!("'{user}'@'%'"))
+        })
+        .collect();
+    let account = format!("CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}';");
+    scene.sql(&format!("{account} {}", grants.join(" "))).await;
+
+    let store = Store::open(&scene.url_for(&user), IfMissing::Create).await;
+    let store = store.expect("opens as the daemon does");
+    store.check_write_access().await.expect("may write");
+    store.routing_tables().await.expect("may read");
+    add(&store, route("BACKUP")).await;
+    assert!(remove(&store, 1).await);
+    store
+        .insert_attempts(vec![attempt("a", 1, 1_000)])
+        .await
+        .expect("may write");
+    assert_eq!(store.close_open_attempts(SERVER_IP, 9_000, HashSet::new()).await, Ok(0));
+    Store::status(store.url()).await.expect("may look");
 }
 
 async fn a_migration_waits_for_another_one(stage: Stage) {
