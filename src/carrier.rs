@@ -163,8 +163,6 @@ pub struct Carrier {
     pub number_format: Option<NumberFormat>,
     /// Signs-of-life timers.
     pub timers: Timers,
-    /// The carrier sends 180 or 183 before it knows anything: failures after it still fail over.
-    pub fakes_progress: bool,
 }
 
 impl Carrier {
@@ -179,7 +177,6 @@ impl Carrier {
             entries: Vec::new(),
             number_format: None,
             timers: Timers::default(),
-            fakes_progress: false,
         }
     }
 

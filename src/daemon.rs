@@ -159,6 +159,7 @@ pub async fn run(
     tokio::spawn(lost.close_each_time(moving.leftovers_are_moved()));
     let shared = Shared {
         routes: live_tables.routes,
+        policies: live_tables.policies,
         contract: Arc::new(VicidialContract::new(
             settings.server.number,
             first_serial,

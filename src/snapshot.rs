@@ -3,6 +3,8 @@
 //! Owns the translation from rows to values, and the list of what could not be translated. It knows no SQL and no clock: the
 //! daemon and the command line make the same snapshot of the same rows.
 
+mod carrier_settings;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +12,14 @@ use std::time::Duration;
 use crate::carrier::{Carrier, CarrierId, NumberFormat, Timers};
 use crate::config::Settings;
 use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable};
-use crate::store::{Fingerprint, RouteRow, RoutingTables, Store, StoreError};
+use crate::store::{CarrierSettingsRow, Fingerprint, RouteRow, RoutingTables, Store, StoreError};
+use crate::verdict::{CarrierPolicies, Rulebook};
 use crate::vicidial::carrier_problem::CarrierProblem;
 use crate::vicidial::carriers::{CarrierTable, read_carriers};
 use crate::vicidial::edits::{EditState, ServedCarriers};
+
+pub(crate) use carrier_settings::overrides;
+pub use carrier_settings::{SettingError, SettingProblem};
 
 /// Everything that routing is made of, as it stood at one moment.
 #[derive(Debug)]
@@ -31,6 +37,12 @@ pub struct Snapshot {
     pub routes: Vec<Route>,
     /// Routes that are left out because they could not be understood.
     pub route_problems: Vec<RouteProblem>,
+    /// What the operator set about carriers.
+    pub carrier_settings: Vec<CarrierSettingsRow>,
+    /// What of that cannot be used and is passed over.
+    pub setting_problems: Vec<SettingProblem>,
+    /// How carriers differ in what their answers mean.
+    pub policies: Arc<CarrierPolicies>,
     /// The campaigns that VICIdial has; empty without VICIdial.
     pub campaigns: BTreeSet<String>,
     /// How long each campaign lets a call ring; campaigns that say nothing are not in it.
@@ -86,14 +98,17 @@ impl Snapshot {
         Self::with_carriers(tables, carriers, &served, settings)
     }
 
-    /// The carriers of the dialer of `settings`, whose timers hold for every one of them.
+    /// The carriers of the dialer of `settings`, with the timers of the configuration where they have none of their own.
     pub fn carrier_table(tables: &RoutingTables, settings: &Settings) -> CarrierTable {
         let mut table = read_carriers(&tables.carriers, &tables.templates, &settings.server.ip.to_string());
+        let default = Timers {
+            guard: settings.call.guard,
+            progress: settings.call.progress,
+        };
         for carrier in &mut table.carriers {
-            carrier.timers = Timers {
-                guard: settings.call.guard,
-                progress: settings.call.progress,
-            };
+            let mut own = tables.carrier_settings.iter();
+            let row = own.find(|row| row.carrier_id == carrier.id.as_str());
+            carrier.timers = carrier_settings::timers(row, default);
         }
         table
     }
@@ -134,6 +149,7 @@ impl Snapshot {
             .campaigns
             .into_iter()
             .map(|campaign| (campaign.campaign_id, campaign.dial_prefix));
+        let (policies, setting_problems) = carrier_settings::policies(&tables.carrier_settings, Rulebook::built_in());
         let serving = served.carriers();
         let table = RouteTable::build(serving.clone(), routes.clone(), dial_prefixes.collect())
             .with_attempt_limit(settings.call.max_attempts.into());
@@ -144,6 +160,9 @@ impl Snapshot {
             is_rebuild_due,
             routes,
             route_problems,
+            carrier_settings: tables.carrier_settings,
+            setting_problems,
+            policies: Arc::new(policies),
             campaigns,
             dial_timeouts: Arc::new(dial_timeouts),
             table: Arc::new(table),

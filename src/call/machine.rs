@@ -5,11 +5,12 @@
 mod resume;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::routing::{Candidate, Plan};
 use crate::verdict::{
-    AbandonReason, Action, CarrierPolicy, Circumstances, EndedBy, Evidence, LastWord, Progress, Rulebook, SipReply,
+    AbandonReason, Action, CarrierPolicies, Circumstances, EndedBy, Evidence, LastWord, Progress, Rulebook, SipReply,
     Source, Verdict, judge,
 };
 
@@ -35,6 +36,8 @@ pub struct TimeLimit {
 pub struct CallSpec {
     /// The carriers that may be tried, in order.
     pub plan: Plan,
+    /// How carriers differ in what their answers mean.
+    pub policies: Arc<CarrierPolicies>,
     /// How long it may take.
     pub limit: TimeLimit,
     /// At most so many attempts.
@@ -80,6 +83,7 @@ enum State {
 pub struct Call {
     state: State,
     waiting: VecDeque<Candidate>,
+    policies: Arc<CarrierPolicies>,
     limit: TimeLimit,
     attempts_left: u32,
     legs_started: u32,
@@ -94,6 +98,7 @@ impl Call {
         let mut call = Self {
             state: State::Over,
             waiting: spec.plan.stages.into_iter().flat_map(|stage| stage.legs).collect(),
+            policies: spec.policies,
             limit: spec.limit,
             attempts_left: spec.maximum_attempts.max(1),
             legs_started: 0,
@@ -288,7 +293,7 @@ impl Call {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Trying { leg } | State::Connecting { leg } | State::Connected { leg } => {
                 let evidence = leg.evidence(EndedBy::Caller, None, now);
-                let verdict = leg.judge(&evidence);
+                let verdict = self.judge(&leg, &evidence);
                 commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
                 commands.push(Command::AbandonLeg(leg.id, AbandonReason::CallerGone));
             }
@@ -344,7 +349,7 @@ impl Call {
 
     /// The leg has ended without an answer: the one decision about it.
     fn settle(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
-        let verdict = leg.judge(evidence);
+        let verdict = self.judge(&leg, evidence);
         let action = verdict.action;
         self.last_word.hear(&verdict);
         commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
@@ -361,10 +366,19 @@ impl Call {
 
     /// The call ends with what this leg's end means.
     fn finish(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
-        let verdict = leg.judge(evidence);
+        let verdict = self.judge(&leg, evidence);
         self.last_word.hear(&verdict);
         commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
         self.end(commands);
+    }
+
+    fn judge(&self, leg: &Leg, evidence: &Evidence) -> Verdict {
+        let circumstances = Circumstances {
+            policy: self.policies.of(&leg.candidate.carrier),
+            rules: Rulebook::built_in(),
+            at_our_limit: false,
+        };
+        judge(evidence, &circumstances)
     }
 
     fn end(&mut self, commands: &mut Vec<Command>) {
@@ -415,19 +429,6 @@ impl Leg {
     fn heard(&mut self, progress: Progress, reply: Option<SipReply>) {
         self.progress = self.progress.max(progress);
         self.last_reply = reply.or_else(|| self.last_reply.take());
-    }
-
-    fn judge(&self, evidence: &Evidence) -> Verdict {
-        let policy = CarrierPolicy {
-            fakes_progress: self.candidate.fakes_progress,
-            ..CarrierPolicy::default()
-        };
-        let circumstances = Circumstances {
-            policy: &policy,
-            rules: Rulebook::built_in(),
-            at_our_limit: false,
-        };
-        judge(evidence, &circumstances)
     }
 
     fn given_up(&self, reason: AbandonReason, now: Now) -> Evidence {

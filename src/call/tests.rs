@@ -1,5 +1,6 @@
 //! The machine's rules, each as a short story, and a random walk that no order of events may break.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -7,7 +8,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::carrier::{CarrierId, Technology, Timers};
 use crate::routing::{Candidate, Plan, Stage};
-use crate::verdict::{AbandonReason, DialStatus, EndedBy, Evidence, Progress, SipReply, Source};
+use crate::verdict::{
+    AbandonReason, CarrierPolicies, CarrierPolicy, DialStatus, EndedBy, Evidence, Overrides, Progress, SipReply, Source,
+};
 
 const GUARD: Duration = Duration::from_secs(4);
 
@@ -18,7 +21,6 @@ fn candidate(carrier: &str) -> Candidate {
         dial_string: format!("PJSIP/1@{carrier}"),
         wire_number: "1".into(),
         timers: Timers::default(),
-        fakes_progress: false,
         because: String::new(),
     }
 }
@@ -53,6 +55,10 @@ impl Story {
     }
 
     fn with(carriers: &[&str], hunt: Duration, ring: Option<Duration>) -> Self {
+        Self::of_policies(carriers, hunt, ring, Arc::default())
+    }
+
+    fn of_policies(carriers: &[&str], hunt: Duration, ring: Option<Duration>, policies: Arc<CarrierPolicies>) -> Self {
         let now = Now {
             monotonic: Instant::now(),
             wall_ms: 1_000_000,
@@ -69,6 +75,7 @@ impl Story {
                 stages,
                 rejected: Vec::new(),
             },
+            policies,
             limit: TimeLimit {
                 hunt_until: now.monotonic + hunt,
                 ring_until: ring.map(|ring| now.monotonic + ring),
@@ -186,12 +193,36 @@ fn both_faulty_gives_the_last_result() {
 
 #[test]
 fn a_later_carriers_fault_does_not_hide_what_was_said_about_the_number() {
-    // 603 of a preset or an override may go on; 480 within a second does so by itself, and says nothing about the number.
-    let mut story = Story::of(&["A", "B"]);
+    let moves_on = CarrierPolicy {
+        overrides: Overrides::from_assignments(["404=next"]).expect("is one"),
+        ..CarrierPolicy::default()
+    };
+    let policies = Arc::new([(CarrierId::from("A"), moves_on)].into_iter().collect());
+    let mut story = Story::of_policies(&["A", "B"], Duration::from_secs(25), None, policies);
+    story.leg(1, LegEvent::Ended(sip(404, 1)));
+    assert_eq!(
+        story.carriers_tried(),
+        ["A", "B"],
+        "the operator's word for this carrier"
+    );
+    story.leg(2, LegEvent::Ended(sip(503, 34)));
+    assert_eq!(story.results(), [(DialStatus::ChanUnavail, Some(1))]);
+}
+
+#[test]
+fn a_carrier_that_fakes_its_progress_is_left_all_the_same() {
+    let fakes = CarrierPolicy {
+        fakes_progress: true,
+        ..CarrierPolicy::default()
+    };
+    let policies = Arc::new([(CarrierId::from("A"), fakes)].into_iter().collect());
+    let mut story = Story::of_policies(&["A", "B", "C"], Duration::from_secs(25), None, policies);
     story
-        .leg(1, LegEvent::Ended(sip(480, 19)))
+        .leg(1, LegEvent::Ringing(None))
+        .leg(1, LegEvent::Ended(sip(503, 34)))
+        .leg(2, LegEvent::Ringing(None))
         .leg(2, LegEvent::Ended(sip(503, 34)));
-    assert_eq!(story.results(), [(DialStatus::Congestion, Some(34))]);
+    assert_eq!(story.carriers_tried(), ["A", "B"]);
 }
 
 #[test]
@@ -466,6 +497,7 @@ fn resumed(stage: ResumedStage, progress: Progress) -> Story {
             stages,
             rejected: Vec::new(),
         },
+        policies: Arc::default(),
         limit: TimeLimit {
             hunt_until: now.monotonic + Duration::from_secs(25),
             ring_until: None,

@@ -8,6 +8,7 @@ use crate::carrier::{Carrier, CarrierId, NumberFormat};
 use crate::config::Settings;
 use crate::snapshot::Snapshot;
 
+use super::carrier_settings;
 use super::error::Error;
 
 /// Answers [`Query::Carriers`](super::Query::Carriers).
@@ -38,8 +39,8 @@ pub struct CarrierView {
     pub guard_ms: u64,
     /// Neither ringing nor media for so long: move on. Milliseconds.
     pub progress_ms: u64,
-    /// It sends 180 or 183 before it knows anything.
-    pub fakes_progress: bool,
+    /// What an operator set about it: `fakes_progress=yes`, `verdict:503=stop`.
+    pub settings: Vec<String>,
     /// The carriers that its calls may go on to, in order.
     pub backups: Vec<String>,
     /// What was not understood about it.
@@ -128,6 +129,10 @@ impl CarrierView {
             .carrier_problems
             .iter()
             .filter(|problem| problem.carrier == carrier.id);
+        let set_wrong = snapshot
+            .setting_problems
+            .iter()
+            .filter(|problem| problem.carrier == carrier.id);
         let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             id: carrier.id.to_string(),
@@ -138,9 +143,12 @@ impl CarrierView {
             number_format: carrier.number_format.as_ref().map(describe),
             guard_ms: milliseconds(carrier.timers.guard),
             progress_ms: milliseconds(carrier.timers.progress),
-            fakes_progress: carrier.fakes_progress,
+            settings: carrier_settings::shown(&snapshot.carrier_settings, &carrier.id),
             backups: backups(&carrier.id, snapshot),
-            problems: problems.map(ToString::to_string).collect(),
+            problems: problems
+                .map(ToString::to_string)
+                .chain(set_wrong.map(ToString::to_string))
+                .collect(),
         }
     }
 }

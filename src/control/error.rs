@@ -8,6 +8,7 @@ use crate::carrier::{CarrierId, NumberTooShort};
 use crate::routing::{NumberMatchError, Rejection};
 use crate::store::StoreError;
 
+use super::carrier_settings::SettingError;
 use super::port::RefreshError;
 
 /// A command or query was refused; nothing was half done.
@@ -20,6 +21,9 @@ pub enum Error {
     /// The daemon cannot read configuration or tables again.
     #[error("cannot be read again: {0}; what was read before goes on to serve")]
     Refresh(RefreshError),
+    /// A setting of a carrier that cannot be understood.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// Only a running daemon knows.
     #[error("the daemon is not running")]
     DaemonNotRunning,
@@ -114,6 +118,7 @@ impl Error {
         match self {
             Self::Store(error) => error.code(),
             Self::Refresh(error) => error.code(),
+            Self::Setting(error) => error.code(),
             Self::DaemonNotRunning => "daemon_not_running",
             Self::UnknownCarrier { .. } => "unknown_carrier",
             Self::UnusableCarrier { .. } => "unusable_carrier",

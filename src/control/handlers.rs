@@ -8,16 +8,17 @@ use tracing::{debug, info, warn};
 use crate::config::Settings;
 use crate::engine::now;
 use crate::snapshot::{self, Snapshot};
-use crate::store::{AuditRow, RouteAdded, Store};
+use crate::store::{AuditRow, CarrierSettingsRow, RouteAdded, Store};
 
 use super::actor::Actor;
 use super::attempts::AttemptsView;
 use super::calls::{CallView, CallsView};
+use super::carrier_settings::CarrierSetView;
 use super::error::{Error, Refusal};
 use super::message::{Answer, Command, Effect, Query, Reloaded, Reply, Request};
 use super::port::Daemon;
 use super::routes::{RouteAdd, RouteAddedView, RouteRemovedView};
-use super::{carriers, explain, routes};
+use super::{carrier_settings, carriers, explain, routes};
 
 /// The outcome of a command that was carried out, on record.
 const DONE: &str = "done";
@@ -105,6 +106,10 @@ impl Handlers {
         let result = match command {
             Command::RouteAdd(wanted) => self.add_route(record.clone(), wanted).await.map(Answer::RouteAdd),
             Command::RouteRemove { id } => self.remove_route(record.clone(), id).await.map(Answer::RouteRemove),
+            Command::CarrierSet { id, settings } => {
+                let set = self.set_carrier(record.clone(), id, &settings).await;
+                set.map(Answer::CarrierSet)
+            }
             Command::Reload => self.reload(record.clone()).await.map(Answer::Reload),
         };
         match &result {
@@ -140,6 +145,18 @@ impl Handlers {
         }
         let effect = self.take_effect().await;
         Ok(RouteRemovedView { removed: id, effect })
+    }
+
+    async fn set_carrier(&self, record: Record, id: String, settings: &[String]) -> Result<CarrierSetView, Error> {
+        let change = carrier_settings::Change::parse(settings)?;
+        let before = self.read_store().await?;
+        carriers::find(&before, &self.settings, &id)?;
+        change.check(&before.carrier_settings, &id)?;
+        let write = move |row: &mut CarrierSettingsRow| change.apply(row);
+        self.store.change_carrier_settings(&id, write, record.row(DONE)).await?;
+        let effect = self.take_effect().await;
+        let settings = carrier_settings::shown(&self.read_store().await?.carrier_settings, &id.as_str().into());
+        Ok(CarrierSetView { id, settings, effect })
     }
 
     async fn reload(&self, record: Record) -> Result<Reloaded, Error> {
@@ -212,6 +229,7 @@ impl Record {
         let target = match command {
             Command::RouteAdd(_) => NEW_ROUTE.to_owned(),
             Command::RouteRemove { id } => format!("route {id}"),
+            Command::CarrierSet { id, .. } => format!("carrier {id}"),
             Command::Reload => "tables".to_owned(),
         };
         Self {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::{Attempts, AttemptsView};
 use super::calls::CallsView;
+use super::carrier_settings::CarrierSetView;
 use super::carriers::{CarrierView, CarriersView};
 use super::error::Refusal;
 use super::explain::{Explain, ExplainView};
@@ -28,7 +29,7 @@ impl Request {
             Self::Query(
                 Query::Carriers | Query::Carrier { .. } | Query::Routes | Query::Explain(_) | Query::Attempts(_),
             )
-            | Self::Command(Command::RouteAdd(_) | Command::RouteRemove { .. }) => false,
+            | Self::Command(Command::RouteAdd(_) | Command::RouteRemove { .. } | Command::CarrierSet { .. }) => false,
         }
     }
 }
@@ -67,6 +68,13 @@ pub enum Command {
         /// Its id.
         id: i64,
     },
+    /// Set something about a carrier, or take it back.
+    CarrierSet {
+        /// Its id on the *Carriers* screen.
+        id: String,
+        /// `KEY=VALUE`; without a value the setting is taken back.
+        settings: Vec<String>,
+    },
     /// Read the tables now, changed or not, as SIGHUP does.
     Reload,
 }
@@ -77,6 +85,7 @@ impl Command {
         match self {
             Self::RouteAdd(_) => "route_add",
             Self::RouteRemove { .. } => "route_remove",
+            Self::CarrierSet { .. } => "carrier_set",
             Self::Reload => "reload",
         }
     }
@@ -109,6 +118,7 @@ pub enum Answer {
     Attempts(AttemptsView),
     RouteAdd(RouteAddedView),
     RouteRemove(RouteRemovedView),
+    CarrierSet(CarrierSetView),
     Reload(Reloaded),
 }
 
@@ -141,6 +151,7 @@ views! {
     Attempts => AttemptsView,
     RouteAdd => RouteAddedView,
     RouteRemove => RouteRemovedView,
+    CarrierSet => CarrierSetView,
     Reload => Reloaded,
 }
 

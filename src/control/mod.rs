@@ -13,6 +13,7 @@
 mod actor;
 mod attempts;
 mod calls;
+mod carrier_settings;
 mod carriers;
 mod error;
 mod explain;
@@ -25,6 +26,7 @@ mod status;
 pub use actor::Actor;
 pub use attempts::{Attempts, AttemptsView, DEFAULT_ATTEMPTS, MOST_ATTEMPTS};
 pub use calls::{CallView, CallsView};
+pub use carrier_settings::{CarrierSetView, SettingError};
 pub use carriers::{CarrierView, CarriersView, PatternView};
 pub use error::{Error, Refusal};
 pub use explain::{CandidateView, Explain, ExplainView, RejectedView};

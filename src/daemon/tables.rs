@@ -17,6 +17,7 @@ use crate::engine::now;
 use crate::routing::RouteTable;
 use crate::snapshot::{Snapshot, is_rebuild_due};
 use crate::store::{RoutingTables, Store, StoreError};
+use crate::verdict::CarrierPolicies;
 use crate::vicidial::carriers::CarrierTable;
 use crate::vicidial::contract::DialTimeouts;
 use crate::vicidial::edits::{AsteriskHas, PeerName, ServedCarriers};
@@ -56,6 +57,7 @@ pub(super) struct Stale {
 #[derive(Clone, Debug)]
 pub(super) struct Live {
     pub routes: Arc<ArcSwap<RouteTable>>,
+    pub policies: Arc<ArcSwap<CarrierPolicies>>,
     pub timeouts: DialTimeouts,
 }
 
@@ -128,6 +130,7 @@ impl Reader {
         tell(&snapshot, &ServedCarriers::default());
         let live = Live {
             routes: Arc::new(ArcSwap::new(Arc::clone(&snapshot.table))),
+            policies: Arc::new(ArcSwap::new(Arc::clone(&snapshot.policies))),
             timeouts: Arc::new(ArcSwap::new(Arc::clone(&snapshot.dial_timeouts))),
         };
         let read_ms = now().wall_ms;
@@ -204,6 +207,7 @@ impl Reader {
         let snapshot = Snapshot::with_carriers(tables, carriers, &served, &self.settings.load());
         tell(&snapshot, &self.served);
         self.served = served;
+        self.live.policies.store(Arc::clone(&snapshot.policies));
         self.live.routes.store(Arc::clone(&snapshot.table));
         self.live.timeouts.store(Arc::clone(&snapshot.dial_timeouts));
         self.publish.send_modify(|published| {

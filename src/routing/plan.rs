@@ -51,8 +51,6 @@ pub struct Candidate {
     pub wire_number: String,
     /// Signs-of-life timers.
     pub timers: Timers,
-    /// The carrier sends 180 or 183 before it knows anything.
-    pub fakes_progress: bool,
     /// Why the carrier stands here, for people: `entry carrier`, `route 3, priority 2`.
     pub because: String,
 }

@@ -118,7 +118,6 @@ impl<'a> Planner<'a> {
             dial_string: carrier.dial_string(&wire_number),
             wire_number,
             timers: carrier.timers,
-            fakes_progress: carrier.fakes_progress,
             because: format!("route {}, priority {}", route.id, route.priority),
         })
     }
@@ -153,7 +152,6 @@ fn entry_candidate(request: &CallRequest, carrier: Option<&Carrier>) -> Result<C
         dial_string: dial_string.clone(),
         wire_number,
         timers: carrier.map_or_else(Timers::default, |carrier| carrier.timers),
-        fakes_progress: carrier.is_some_and(|carrier| carrier.fakes_progress),
         because: "entry carrier".to_owned(),
     })
 }

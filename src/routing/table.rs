@@ -197,7 +197,6 @@ mod tests {
             dial_string: "SIP/main/12125550100".into(),
             wire_number: "12125550100".into(),
             timers: Timers::default(),
-            fakes_progress: false,
             because: "entry carrier".into(),
         };
         assert_eq!(
@@ -286,19 +285,15 @@ mod tests {
             guard: Duration::from_secs(1),
             progress: Duration::from_secs(2),
         };
-        carriers[0].fakes_progress = true;
         let table = RouteTable::build(carriers, vec![], HashMap::new());
         let leg = |request: &CallRequest| table.plan(request).stages[0].legs[0].clone();
         let known = leg(&request());
-        assert_eq!(
-            (known.timers.guard, known.fakes_progress),
-            (Duration::from_secs(1), true)
-        );
+        assert_eq!(known.timers.guard, Duration::from_secs(1));
         let unknown = leg(&CallRequest {
             entry: "NEW".into(),
             ..request()
         });
-        assert_eq!((unknown.timers, unknown.fakes_progress), (Timers::default(), false));
+        assert_eq!(unknown.timers, Timers::default());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use super::administration::count;
 use super::attempts;
 use super::audit;
+use super::carriers;
 use super::database::{Access, Patience};
 use super::error::StoreError;
 use super::meta;
@@ -17,7 +18,7 @@ use super::transaction::{Row, Transaction, Value};
 use super::url::StoreUrl;
 
 /// Our tables but `crankback_meta`, which is about the database itself.
-pub(super) const OWN_TABLES: [OwnTable; 3] = [outbound_routes::TABLE, attempts::TABLE, audit::TABLE];
+pub(super) const OWN_TABLES: [OwnTable; 4] = [outbound_routes::TABLE, carriers::TABLE, attempts::TABLE, audit::TABLE];
 
 /// Rows that travel together.
 const PAGE: usize = 500;

@@ -52,6 +52,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/0004_vicidial_edits.sqlite.sql"),
         only: Some(Dialect::Sqlite),
     },
+    Migration {
+        version: 5,
+        name: "carriers",
+        sql: include_str!("../../sql/0005_carriers.sql"),
+        only: None,
+    },
 ];
 
 /// The version that the newest migration leads to.

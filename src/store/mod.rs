@@ -10,6 +10,7 @@
 mod administration;
 mod attempts;
 mod audit;
+mod carriers;
 mod database;
 mod error;
 mod grants;
@@ -35,6 +36,7 @@ mod tests;
 pub use administration::{Applied, SchemaState, Status};
 pub use attempts::{AttemptFilter, AttemptRow};
 pub use audit::AuditRow;
+pub use carriers::CarrierSettingsRow;
 pub use error::StoreError;
 pub use grants::Scope;
 pub use import::{Existing, ImportProgress};

@@ -1,5 +1,6 @@
 //! Every table that routes are made of, read at one moment; and the cheap question whether any of them has changed.
 
+use super::carriers::{self, CarrierSettingsRow};
 use super::error::StoreError;
 use super::meta::{self, checksum};
 use super::outbound_routes::{self, RouteRow};
@@ -23,6 +24,8 @@ pub struct RoutingTables {
     pub campaigns: Vec<CampaignRow>,
     /// The operator's routes.
     pub routes: Vec<RouteRow>,
+    /// What the operator set about carriers.
+    pub carrier_settings: Vec<CarrierSettingsRow>,
     /// Stands for the content of all of them.
     pub fingerprint: Fingerprint,
 }
@@ -51,6 +54,7 @@ impl Store {
         self.read(|transaction| {
             let vicidial = VicidialTables::read(transaction)?;
             let routes = outbound_routes::list(transaction)?;
+            let carrier_settings = carriers::list(transaction)?;
             let fingerprint = vicidial.fingerprint(transaction)?;
             let VicidialTables {
                 carriers,
@@ -64,6 +68,7 @@ impl Store {
                 servers,
                 campaigns,
                 routes,
+                carrier_settings,
                 fingerprint,
             })
         })

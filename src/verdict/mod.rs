@@ -31,7 +31,7 @@ pub use evidence::{AbandonReason, EndedBy, Evidence, Progress, SipReply, Source}
 pub use judge::{Authority, Explanation, Opinion, Verdict, explain, judge};
 pub use last_word::LastWord;
 pub use overrides::{Override, OverrideError, Overrides, Setting};
-pub use policy::{CarrierPolicy, Circumstances, FailoverAfter183};
+pub use policy::{CarrierPolicies, CarrierPolicy, Circumstances, FailoverAfter183};
 pub use row::{Conditions, Row};
 pub use rulebook::{CoolDown, Preset, Rulebook, RulebookError};
 pub use selector::Selector;

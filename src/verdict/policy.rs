@@ -1,6 +1,9 @@
 //! What stands around an attempt: the carrier's ways, and what the daemon knew.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use crate::carrier::CarrierId;
 
 use super::overrides::Overrides;
 use super::rulebook::{Preset, Rulebook};
@@ -21,6 +24,29 @@ pub struct CarrierPolicy {
     pub repair_allowed: bool,
 }
 
+/// The policies of carriers that differ from the defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CarrierPolicies {
+    differing: HashMap<CarrierId, CarrierPolicy>,
+    default: CarrierPolicy,
+}
+
+impl CarrierPolicies {
+    /// The policy of a carrier.
+    pub fn of(&self, carrier: &CarrierId) -> &CarrierPolicy {
+        self.differing.get(carrier).unwrap_or(&self.default)
+    }
+}
+
+impl FromIterator<(CarrierId, CarrierPolicy)> for CarrierPolicies {
+    fn from_iter<T: IntoIterator<Item = (CarrierId, CarrierPolicy)>>(policies: T) -> Self {
+        Self {
+            differing: policies.into_iter().collect(),
+            default: CarrierPolicy::default(),
+        }
+    }
+}
+
 /// Whether a failure after 183 with media may go to the next carrier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailoverAfter183 {
@@ -34,6 +60,11 @@ pub enum FailoverAfter183 {
 impl FailoverAfter183 {
     /// Every choice.
     pub const ALL: [Self; 2] = [Self::Never, Self::IfServerFailure];
+
+    /// The choice of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.as_str() == word)
+    }
 
     /// The word for configuration and command line.
     pub const fn as_str(self) -> &'static str {

@@ -46,6 +46,7 @@ async fn copy(from: &Stage, to: &Stage) {
         copied,
         [
             ("crankback_outbound_routes", 2),
+            ("crankback_carriers", 0),
             ("crankback_attempts", attempts),
             ("crankback_audit", 2)
         ]

@@ -80,6 +80,7 @@ impl Call {
         let call = Self {
             state,
             waiting,
+            policies: spec.policies,
             limit: spec.limit,
             attempts_left: spec.maximum_attempts.saturating_sub(id.0),
             legs_started: id.0,

@@ -20,7 +20,7 @@ use crate::engine::{
     CallIdentity, CallPolicy, CallRunner, CallerEntry, DialerContract, LiveReporter, LiveState, LiveView, RunnerShared,
 };
 use crate::routing::{CallRequest, Candidate, RouteTable};
-use crate::verdict::Progress;
+use crate::verdict::{CarrierPolicies, Progress};
 
 use super::driver::{StasisDriver, Tools};
 use super::execute::{self, Label};
@@ -41,6 +41,8 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 pub struct Shared {
     /// The route table that new calls use; replaced as a whole.
     pub routes: Arc<ArcSwap<RouteTable>>,
+    /// How carriers differ in what their answers mean; replaced as a whole.
+    pub policies: Arc<ArcSwap<CarrierPolicies>>,
     /// What the dialer expects.
     pub contract: Arc<dyn DialerContract>,
     /// What runners need.
@@ -226,6 +228,7 @@ impl Dispatcher {
         let routes = self.shared.routes.load();
         let spec = CallSpec {
             plan: routes.plan(&request),
+            policies: self.shared.policies.load_full(),
             limit: self.shared.contract.time_limit(caller, now),
             maximum_attempts: self.shared.policy.load().maximum_attempts,
             ring_at_once: caller.has_option('r'),
@@ -275,7 +278,6 @@ impl Dispatcher {
                 dial_string: leg_spec.dial_string.clone(),
                 wire_number: origin.wire_number,
                 timers: Timers::default(),
-                fakes_progress: false,
                 because: "placed by another process".to_owned(),
             },
             started: Now {

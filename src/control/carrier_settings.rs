@@ -1,0 +1,324 @@
+//! What an operator sets about a carrier: `KEY=VALUE` in, a changed row out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::carrier::CarrierId;
+use crate::nearest::nearest;
+use crate::snapshot;
+use crate::store::CarrierSettingsRow;
+use crate::verdict::{FailoverAfter183, OverrideError, Overrides, Rulebook};
+
+use super::message::Effect;
+
+/// What is set about a carrier after a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarrierSetView {
+    /// The carrier.
+    pub id: String,
+    /// Everything that is set about it.
+    pub settings: Vec<String>,
+    /// From when on it holds.
+    pub effect: Effect,
+}
+
+/// A setting cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingError {
+    /// No `=`.
+    #[error("{text:?}: write KEY=VALUE, for example guard_ms=3000, or KEY= to take a setting back")]
+    Shape {
+        /// What was written.
+        text: String,
+    },
+    /// No such key.
+    #[error("{word}: unknown setting{}; known are {}", .meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default(), KEYS.join(", "))]
+    UnknownKey {
+        /// What was written.
+        word: String,
+        /// What was probably meant.
+        meant: Option<&'static str>,
+    },
+    /// A value that the key cannot have.
+    #[error("{key}={value}: must be {expected}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What was written.
+        value: String,
+        /// What it could be.
+        expected: &'static str,
+    },
+    /// An override or a preset.
+    #[error(transparent)]
+    Verdict(#[from] OverrideError),
+}
+
+impl SettingError {
+    /// A stable word for this kind of error: on the wire, on record, in metrics.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Shape { .. } => "setting_shape",
+            Self::UnknownKey { .. } => "unknown_setting",
+            Self::Value { .. } => "setting_value",
+            Self::Verdict(error) => error.code(),
+        }
+    }
+}
+
+const GUARD_MS: &str = "guard_ms";
+const PROGRESS_MS: &str = "progress_ms";
+const FAKES_PROGRESS: &str = "fakes_progress";
+const AFTER_183: &str = "failover_after_183";
+const PRESET: &str = "preset";
+const MAX_CHANNELS: &str = "max_channels";
+const MAX_CPS: &str = "max_cps";
+const VERDICT: &str = "verdict:";
+const KEYS: [&str; 8] = [
+    GUARD_MS,
+    PROGRESS_MS,
+    FAKES_PROGRESS,
+    AFTER_183,
+    PRESET,
+    MAX_CHANNELS,
+    MAX_CPS,
+    "verdict:ANSWER",
+];
+
+/// The shortest guard: a carrier across an ocean needs a round trip, and UDP may lose the first INVITE.
+const SHORTEST_TIMER_MS: u32 = 500;
+const LONGEST_TIMER_MS: u32 = 60_000;
+
+/// One setting; `None` takes it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Setting {
+    Guard(Option<u32>),
+    Progress(Option<u32>),
+    FakesProgress(Option<bool>),
+    After183(Option<FailoverAfter183>),
+    Preset(Option<String>),
+    MaxChannels(Option<u32>),
+    MaxCps(Option<u32>),
+    Verdict { answer: String, meaning: Option<String> },
+}
+
+/// Settings that are changed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change(Vec<Setting>);
+
+impl Change {
+    /// Reads what an operator wrote.
+    pub(super) fn parse(settings: &[String]) -> Result<Self, SettingError> {
+        let settings: Result<Vec<_>, _> = settings.iter().map(|text| Setting::parse(text)).collect();
+        settings.map(Self)
+    }
+
+    /// Whether the carrier's verdicts can be used once this is done.
+    pub(super) fn check(&self, rows: &[CarrierSettingsRow], carrier: &str) -> Result<(), SettingError> {
+        let own = rows.iter().find(|row| row.carrier_id == carrier);
+        let mut row = own.cloned().unwrap_or_default();
+        self.apply(&mut row);
+        snapshot::overrides(&row)?;
+        Ok(())
+    }
+
+    /// Does it.
+    pub(super) fn apply(&self, row: &mut CarrierSettingsRow) {
+        for setting in &self.0 {
+            match setting.clone() {
+                Setting::Guard(guard_ms) => row.guard_ms = guard_ms,
+                Setting::Progress(progress_ms) => row.progress_ms = progress_ms,
+                Setting::FakesProgress(fakes) => row.fakes_progress = fakes,
+                Setting::After183(choice) => row.failover_after_183 = choice.map(|choice| choice.as_str().to_owned()),
+                Setting::Preset(name) => row.preset = name,
+                Setting::MaxChannels(limit) => row.max_channels = limit,
+                Setting::MaxCps(limit) => row.max_cps = limit,
+                Setting::Verdict { answer, meaning } => {
+                    row.verdicts = changed(row.verdicts.as_deref(), &answer, meaning)
+                }
+            }
+        }
+    }
+}
+
+/// The assignments with one of them replaced, added or taken away.
+fn changed(verdicts: Option<&str>, answer: &str, meaning: Option<String>) -> Option<String> {
+    let of_others = verdicts
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| line.rsplit_once('=').is_some_and(|(other, _)| other.trim() != answer))
+        .map(str::to_owned);
+    let lines: Vec<String> = of_others
+        .chain(meaning.map(|meaning| format!("{answer}={meaning}")))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+impl Setting {
+    fn parse(text: &str) -> Result<Self, SettingError> {
+        let shape = || SettingError::Shape { text: text.to_owned() };
+        if let Some(assignment) = text.strip_prefix(VERDICT) {
+            let (answer, meaning) = assignment.rsplit_once('=').ok_or_else(shape)?;
+            let meaning = (!meaning.is_empty()).then(|| meaning.to_owned());
+            // An answer that is taken back must be one, too: a slip would take nothing back.
+            let probe = format!("{answer}={}", meaning.as_deref().unwrap_or("stop"));
+            Overrides::from_assignments([probe.as_str()])?;
+            return Ok(Self::Verdict {
+                answer: answer.trim().to_owned(),
+                meaning,
+            });
+        }
+        let (key, value) = text.split_once('=').ok_or_else(shape)?;
+        match key.trim() {
+            GUARD_MS => timer(GUARD_MS, value).map(Self::Guard),
+            PROGRESS_MS => timer(PROGRESS_MS, value).map(Self::Progress),
+            FAKES_PROGRESS => optional(value, |value| match value {
+                "yes" => Ok(true),
+                "no" => Ok(false),
+                _ => Err(wrong(FAKES_PROGRESS, value, "yes or no")),
+            })
+            .map(Self::FakesProgress),
+            AFTER_183 => optional(value, |value| {
+                FailoverAfter183::from_word(value).ok_or_else(|| wrong(AFTER_183, value, "never or if_5xx"))
+            })
+            .map(Self::After183),
+            PRESET => optional(value, |value| {
+                let preset = Rulebook::built_in().preset(value)?;
+                Ok(preset.name.to_string())
+            })
+            .map(Self::Preset),
+            MAX_CHANNELS => limit(MAX_CHANNELS, value).map(Self::MaxChannels),
+            MAX_CPS => limit(MAX_CPS, value).map(Self::MaxCps),
+            word => Err(SettingError::UnknownKey {
+                word: word.to_owned(),
+                meant: nearest(word, KEYS),
+            }),
+        }
+    }
+}
+
+fn optional<T>(value: &str, read: impl FnOnce(&str) -> Result<T, SettingError>) -> Result<Option<T>, SettingError> {
+    match value.trim() {
+        "" => Ok(None),
+        value => read(value).map(Some),
+    }
+}
+
+fn timer(key: &'static str, value: &str) -> Result<Option<u32>, SettingError> {
+    optional(value, |value| {
+        let milliseconds = value.parse().ok();
+        milliseconds
+            .filter(|milliseconds| (SHORTEST_TIMER_MS..=LONGEST_TIMER_MS).contains(milliseconds))
+            .ok_or_else(|| wrong(key, value, "500 to 60000 milliseconds"))
+    })
+}
+
+fn limit(key: &'static str, value: &str) -> Result<Option<u32>, SettingError> {
+    optional(value, |value| {
+        let limit = value.parse().ok();
+        limit
+            .filter(|limit| *limit > 0)
+            .ok_or_else(|| wrong(key, value, "a number above 0; `carrier disable` stops a carrier"))
+    })
+}
+
+fn wrong(key: &'static str, value: &str, expected: &'static str) -> SettingError {
+    SettingError::Value {
+        key,
+        value: value.to_owned(),
+        expected,
+    }
+}
+
+/// Everything that is set about a carrier, as it would be written.
+pub(super) fn shown(rows: &[CarrierSettingsRow], carrier: &CarrierId) -> Vec<String> {
+    let Some(row) = rows.iter().find(|row| row.carrier_id == carrier.as_str()) else {
+        return Vec::new();
+    };
+    let yes_or_no = |flag: bool| if flag { "yes" } else { "no" };
+    let number = |key: &str, value: Option<u32>| value.map(|value| format!("{key}={value}"));
+    let text = |key: &str, value: Option<&str>| value.map(|value| format!("{key}={value}"));
+    let verdicts = row.verdicts.iter().flat_map(|text| text.lines());
+    [
+        number(GUARD_MS, row.guard_ms),
+        number(PROGRESS_MS, row.progress_ms),
+        text(FAKES_PROGRESS, row.fakes_progress.map(yes_or_no)),
+        text(AFTER_183, row.failover_after_183.as_deref()),
+        text(PRESET, row.preset.as_deref()),
+        number(MAX_CHANNELS, row.max_channels),
+        number(MAX_CPS, row.max_cps),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(verdicts.map(|line| format!("{VERDICT}{line}")))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(row: &mut CarrierSettingsRow, settings: &[&str]) -> Result<(), String> {
+        let settings: Vec<String> = settings.iter().map(|&text| text.to_owned()).collect();
+        let change = Change::parse(&settings).map_err(|error| error.to_string())?;
+        change.apply(row);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_set_is_shown_as_it_was_written_and_can_be_taken_back() {
+        let mut row = CarrierSettingsRow {
+            carrier_id: "A".into(),
+            ..CarrierSettingsRow::default()
+        };
+        let written = [
+            "guard_ms=3000",
+            "fakes_progress=no",
+            "failover_after_183=if_5xx",
+            "max_channels=30",
+            "verdict:503=stop",
+            "verdict:phrase:no funds=next",
+        ];
+        set(&mut row, &written).expect("is understood");
+        assert_eq!(shown(std::slice::from_ref(&row), &"A".into()), written);
+        set(&mut row, &["verdict:503=next", "guard_ms=", "fakes_progress="]).expect("is understood");
+        let left = [
+            "failover_after_183=if_5xx",
+            "max_channels=30",
+            "verdict:phrase:no funds=next",
+            "verdict:503=next",
+        ];
+        assert_eq!(shown(std::slice::from_ref(&row), &"A".into()), left);
+        set(&mut row, &["verdict:503=", "verdict:phrase:no funds="]).expect("is understood");
+        assert_eq!(row.verdicts, None);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_named() {
+        for (setting, complaint) in [
+            ("guard_ms", "write KEY=VALUE"),
+            ("gaurd_ms=3000", "did you mean guard_ms?"),
+            ("guard_ms=3", "500 to 60000 milliseconds"),
+            ("fakes_progress=maybe", "yes or no"),
+            ("max_channels=0", "carrier disable"),
+            ("verdict:799=stop", "799"),
+            ("verdict:503=stpo", "stpo"),
+            ("preset=nobody", "nobody"),
+        ] {
+            let told = set(&mut CarrierSettingsRow::default(), &[setting]).expect_err(setting);
+            assert!(told.contains(complaint), "{setting}: {told}");
+        }
+    }
+
+    #[test]
+    fn two_names_of_one_answer_are_refused() {
+        let row = CarrierSettingsRow {
+            carrier_id: "A".into(),
+            verdicts: Some("USER_BUSY=next".into()),
+            ..CarrierSettingsRow::default()
+        };
+        let change = Change::parse(&["verdict:17=stop".to_owned()]).expect("is understood");
+        let told = change.check(&[row], "A").expect_err("twice");
+        assert_eq!(told.code(), "override_twice");
+    }
+}
