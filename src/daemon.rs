@@ -1,5 +1,6 @@
 //! The daemon: wires the rooms together, in order, and takes them down again.
 
+mod gauges;
 mod handle;
 mod lost;
 mod operators;
@@ -17,14 +18,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::ari;
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Listen, Settings};
 use crate::control::Handlers;
 use crate::engine::stasis::{Dispatcher, Shared};
 use crate::engine::{Door, LiveView, RunnerShared, now};
+use crate::metrics::{self, Metrics};
 use crate::spool::{Spool, SpoolError};
 use crate::store::{IfMissing, Store, StoreError};
 use crate::vicidial::contract::VicidialContract;
 
+use gauges::Gauges;
 use handle::Handle;
 use lost::Lost;
 use records::Records;
@@ -125,6 +128,20 @@ pub async fn run(
     let (spool, waiting, moving) = Spool::open(&settings.attempts.spool, store.clone())?;
     let (door, live) = (Door::open(), LiveView::open());
     let leaving = CancellationToken::new();
+    let no_more_metrics = CancellationToken::new();
+    if let Listen::At(address) = settings.metrics.listen {
+        let gauges = Gauges {
+            metrics: Metrics::new(),
+            live: live.clone(),
+            door: door.clone(),
+            waiting: waiting.clone(),
+            tables: tables.clone(),
+            ari_state: state.clone(),
+        };
+        let metrics = gauges.metrics.clone();
+        let cancel = no_more_metrics.clone();
+        tokio::spawn(metrics::keep_open(address, metrics, gauges.refresh(), cancel));
+    }
     let handle = Handle {
         started_ms,
         application: settings.ari.app.clone(),
@@ -203,6 +220,7 @@ pub async fn run(
     }
     // Whoever took the application over waits for the socket.
     no_more_operators.cancel();
+    no_more_metrics.cancel();
     if operators.await.is_err() {
         error!("the task that serves operators had failed");
     }

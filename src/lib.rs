@@ -15,6 +15,8 @@
 //! - [`check`]: everything that calls depend on, looked at before they do.
 //! - [`snapshot`]: everything that routing is made of, read from the store at one moment.
 //! - [`engine`]: carries calls out on Asterisk; one task per call.
+//! - [`probe`]: SIP OPTIONS to carriers.
+//! - [`metrics`]: numbers for machines that watch.
 //! - [`ari`]: Asterisk's REST interface and its events.
 //! - [`vicidial`]: VICIdial's carrier table.
 //! - [`spool`]: attempts on disk until the store has them.
@@ -23,6 +25,7 @@
 //! Brain (pure, deterministic, `now` is an argument):
 //! - [`call`]: the state machine of one call.
 //! - [`verdict`]: what the end of an attempt means, for routing, for health and for the dialer.
+//! - [`health`]: which carriers are fit to take a call.
 //! - [`admission`]: one door for every leg.
 //! - [`routing`]: which carriers a call may use, in which order, and why.
 //! - [`carrier`]: the carrier as the brain sees it.
@@ -39,7 +42,10 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod engine;
+pub mod health;
+pub mod metrics;
 mod nearest;
+pub mod probe;
 pub mod routing;
 pub mod snapshot;
 pub mod socket;

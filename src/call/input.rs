@@ -42,6 +42,12 @@ impl Now {
 pub enum AdmissionRefusal {
     /// The daemon is going down.
     ShuttingDown,
+    /// As many legs are out through the carrier as it allows.
+    ChannelLimit,
+    /// As many legs have gone out within a second as the carrier allows.
+    CallsPerSecondLimit,
+    /// The backup has had its share of retries.
+    RetryBudget,
 }
 
 impl AdmissionRefusal {
@@ -49,6 +55,9 @@ impl AdmissionRefusal {
     pub const fn code(self) -> &'static str {
         match self {
             Self::ShuttingDown => "shutting_down",
+            Self::ChannelLimit => "channel_limit",
+            Self::CallsPerSecondLimit => "calls_per_second_limit",
+            Self::RetryBudget => "retry_budget",
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::store::StoreUrl;
 
 use super::error::ConfigError;
 use super::keys;
-use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings};
+use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings, MetricsSettings};
 
 /// All sections. Sections without a required key are read straight into their settings.
 #[derive(Debug, Default, Deserialize)]
@@ -23,6 +23,7 @@ pub(super) struct Document {
     pub call: CallSettings,
     pub attempts: AttemptsSettings,
     pub control: ControlSettings,
+    pub metrics: MetricsSettings,
     pub log: LogSettings,
 }
 

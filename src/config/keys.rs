@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Visitor, value::Error};
 use crate::nearest::nearest;
 
 use super::document::{AriDocument, Document, ServerDocument, StoreDocument};
-use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings};
+use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings, MetricsSettings};
 
 /// The sections.
 pub(super) fn sections() -> &'static [&'static str] {
@@ -22,6 +22,7 @@ pub(super) fn keys(section: &str) -> &'static [&'static str] {
         "call" => fields_of::<CallSettings>(),
         "attempts" => fields_of::<AttemptsSettings>(),
         "control" => fields_of::<ControlSettings>(),
+        "metrics" => fields_of::<MetricsSettings>(),
         "log" => fields_of::<LogSettings>(),
         _ => &[],
     }

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, Problem};
 pub use settings::{
-    AriSettings, AttemptsSettings, CallSettings, ControlSettings, EarlyMedia, LogFormat, LogLevel, LogSettings,
-    ServerSettings, Settings, StoreSettings,
+    AriSettings, AttemptsSettings, CallSettings, ControlSettings, EarlyMedia, Listen, LogFormat, LogLevel, LogSettings,
+    MetricsSettings, ServerSettings, Settings, StoreSettings,
 };
 
 /// Where the configuration is looked for when nobody names a file.

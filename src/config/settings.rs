@@ -1,6 +1,6 @@
 //! The settings of each room, with their defaults.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub struct Settings {
     pub attempts: AttemptsSettings,
     /// How operators reach the running daemon.
     pub control: ControlSettings,
+    /// Numbers for machines that watch.
+    pub metrics: MetricsSettings,
     /// What is logged.
     pub log: LogSettings,
 }
@@ -161,6 +163,44 @@ impl Default for ControlSettings {
         Self {
             socket: PathBuf::from("/run/crankback/control.sock"),
         }
+    }
+}
+
+/// `[metrics]`: numbers for machines that watch.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSettings {
+    /// Where `GET /metrics` is answered.
+    pub listen: Listen,
+}
+
+impl Default for MetricsSettings {
+    fn default() -> Self {
+        Self {
+            listen: Listen::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 8780))),
+        }
+    }
+}
+
+/// An address to listen at, or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Nowhere.
+    Off,
+    /// There.
+    At(SocketAddr),
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        text.parse().map(Self::At).map_err(|_| {
+            let complaint = format!("{text:?} is no address with a port, such as \"127.0.0.1:8780\", and not \"off\"");
+            serde::de::Error::custom(complaint)
+        })
     }
 }
 

@@ -31,6 +31,7 @@ fn required_keys_alone_give_the_defaults() {
     assert_eq!(settings.store, StoreSettings::default());
     assert_eq!(settings.call, CallSettings::default());
     assert_eq!(settings.control, ControlSettings::default());
+    assert_eq!(settings.metrics, MetricsSettings::default());
     assert_eq!(settings.log, LogSettings::default());
     assert_eq!(
         settings.ari.endpoint,
@@ -47,6 +48,7 @@ fn the_annotated_example_names_every_key_with_its_default() {
     assert_eq!(settings.store, StoreSettings::default());
     assert_eq!(settings.call, CallSettings::default());
     assert_eq!(settings.control, ControlSettings::default());
+    assert_eq!(settings.metrics, MetricsSettings::default());
     assert_eq!(settings.log, LogSettings::default());
     assert_eq!(
         settings.ari.endpoint,
@@ -235,6 +237,22 @@ fn a_named_file_must_be_there_but_the_default_may_be_missing() {
     let missing = load(&Source::File("/nonexistent/crankback.toml".into()), []).expect_err("is missing");
     assert_eq!(missing.code(), "config_unreadable");
     assert!(missing.to_string().contains("/nonexistent/crankback.toml"));
+}
+
+#[test]
+fn metrics_listen_is_an_address_or_off() {
+    let with = |listen: &str| format!("{REQUIRED}[metrics]\nlisten = {listen}\n");
+    let listen = |text: &str| load_text(&with(text), &[]).expect("is complete").metrics.listen;
+    assert_eq!(listen("\"off\""), Listen::Off);
+    assert_eq!(
+        listen("\"0.0.0.0:9000\""),
+        Listen::At("0.0.0.0:9000".parse().expect("is an address"))
+    );
+    let complaint = complaint(&with("\"8780\""), &[]);
+    assert!(
+        complaint.contains("metrics.listen: \"8780\" is no address"),
+        "{complaint}"
+    );
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
             call: document.call,
             attempts: document.attempts,
             control: document.control,
+            metrics: document.metrics,
             log: document.log,
         }),
         _ => Err(ConfigError::Invalid {

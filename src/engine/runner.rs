@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::admission::AttemptKind;
 use crate::call::{Attempt, Call, Command, Input, LegEvent, LegId, Now, Timer};
 
 use super::door::{Door, Permit};
@@ -60,6 +61,7 @@ pub struct CallRunner<D> {
     shared: RunnerShared,
     live: LiveReporter,
     permits: HashMap<LegId, Permit>,
+    next_attempt: AttemptKind,
     /// The last record that may not be kept yet; records are kept in their order.
     unkept: Option<oneshot::Receiver<()>>,
     timers: Vec<(Timer, Instant)>,
@@ -75,6 +77,7 @@ impl<D: Driver> CallRunner<D> {
             shared,
             live,
             permits: HashMap::new(),
+            next_attempt: AttemptKind::First,
             unkept: None,
             timers: Vec::new(),
         }
@@ -130,7 +133,7 @@ impl<D: Driver> CallRunner<D> {
             self.live.carries_out(&command);
             match command {
                 Command::Admit(leg, carrier) => {
-                    let answer = match self.shared.door.admit(&carrier).await {
+                    let answer = match self.shared.door.admit(&carrier, self.next_attempt).await {
                         Ok(permit) => {
                             self.permits.insert(leg, permit);
                             Input::Admitted(leg)
@@ -143,6 +146,7 @@ impl<D: Driver> CallRunner<D> {
                     }
                 }
                 Command::StartLeg(spec) => {
+                    self.next_attempt = AttemptKind::Retry;
                     self.records_are_kept().await;
                     self.driver.start_leg(spec);
                 }

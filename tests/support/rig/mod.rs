@@ -207,7 +207,7 @@ impl Rig {
         table::fill(&database, &rows)?;
         let config = directory.path().join("crankback.toml");
         let text = format!(
-            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"{SERVER_IP}\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[log]\nlevel = \"debug\"\n",
+            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"{SERVER_IP}\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[metrics]\nlisten = \"off\"\n[log]\nlevel = \"debug\"\n",
             database.display(),
             asterisk.ports().http,
             directory.path().join("spool").display(),
