@@ -8,6 +8,8 @@ CREATE TABLE IF NOT EXISTS vicidial_conf_templates (
 
 CREATE TABLE IF NOT EXISTS servers (
   server_ip              VARCHAR(15) NOT NULL PRIMARY KEY,
+  active                 VARCHAR(1)  DEFAULT 'Y',
+  active_asterisk_server VARCHAR(1)  DEFAULT 'Y',
   generate_vicidial_conf VARCHAR(1)  DEFAULT 'Y',
   rebuild_conf_files     VARCHAR(1)  DEFAULT 'N'
 );

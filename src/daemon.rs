@@ -97,7 +97,8 @@ pub async fn run(
     let settings = Arc::new(settings);
     let store = Store::open(&settings.store.url, IfMissing::Create).await?;
     let live_settings: LiveSettings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
-    let (reader, live_tables) = Reader::load(store.clone(), Arc::clone(&live_settings)).await?;
+    let door = Door::open();
+    let (reader, live_tables) = Reader::load(store.clone(), Arc::clone(&live_settings), door.clone()).await?;
 
     let config = settings.ari.connection()?;
     match ari::probe(&config).await {
@@ -126,7 +127,7 @@ pub async fn run(
     });
     tokio::spawn(Arc::clone(&reload).on_hangup(hangup));
     let (spool, waiting, moving) = Spool::open(&settings.attempts.spool, store.clone())?;
-    let (door, live) = (Door::open(), LiveView::open());
+    let live = LiveView::open();
     let leaving = CancellationToken::new();
     let no_more_metrics = CancellationToken::new();
     if let Listen::At(address) = settings.metrics.listen {

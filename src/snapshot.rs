@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admission::CarrierLimits;
 use crate::carrier::{Carrier, CarrierId, NumberFormat, Timers};
 use crate::config::Settings;
 use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable};
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub setting_problems: Vec<SettingProblem>,
     /// How carriers differ in what their answers mean.
     pub policies: Arc<CarrierPolicies>,
+    /// What carriers allow this dialer; those that are not in it have no limits.
+    pub limits: HashMap<CarrierId, CarrierLimits>,
     /// The campaigns that VICIdial has; empty without VICIdial.
     pub campaigns: BTreeSet<String>,
     /// How long each campaign lets a call ring; campaigns that say nothing are not in it.
@@ -121,6 +124,7 @@ impl Snapshot {
         settings: &Settings,
     ) -> Self {
         let is_rebuild_due = is_rebuild_due(&tables, settings);
+        let limits = carrier_settings::limits(&tables, settings.server.ip);
         let mut routes = Vec::new();
         let mut route_problems = Vec::new();
         for row in &tables.routes {
@@ -163,6 +167,7 @@ impl Snapshot {
             carrier_settings: tables.carrier_settings,
             setting_problems,
             policies: Arc::new(policies),
+            limits,
             campaigns,
             dial_timeouts: Arc::new(dial_timeouts),
             table: Arc::new(table),

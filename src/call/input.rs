@@ -101,6 +101,8 @@ pub enum LegEvent {
 pub enum Input {
     /// The leg may go out.
     Admitted(LegId),
+    /// The leg may go out; it took the last place that its carrier allows, so that a refusal may be our own doing.
+    AdmittedAtLimit(LegId),
     /// The leg may not go out.
     Refused(LegId, AdmissionRefusal),
     /// Something happened to a leg.

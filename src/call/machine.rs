@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use crate::routing::{Candidate, Plan};
 use crate::verdict::{
-    AbandonReason, Action, CarrierPolicies, Circumstances, EndedBy, Evidence, LastWord, Progress, Rulebook, SipReply,
-    Source, Verdict, judge,
+    AbandonReason, Action, CarrierPolicies, Circumstances, DialerResult, EndedBy, Evidence, LastWord, Progress,
+    Rulebook, SipReply, Source, Verdict, judge,
 };
 
 use super::attempt::Attempt;
 use super::command::{Command, Indication, LegSpec};
-use super::input::{Input, LegEvent, LegId, Now, Timer};
+use super::input::{AdmissionRefusal, Input, LegEvent, LegId, Now, Timer};
 
 pub use resume::{ResumedLeg, ResumedStage};
 
@@ -62,6 +62,16 @@ struct Leg {
     last_reply: Option<SipReply>,
     first_progress: Option<Now>,
     answered: Option<Now>,
+    room: Room,
+}
+
+/// Whether the carrier had room for more when a leg went out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// More legs might have gone out.
+    Left,
+    /// It took the last place.
+    Taken,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +98,8 @@ pub struct Call {
     attempts_left: u32,
     legs_started: u32,
     ring_indicated: bool,
+    /// A leg was not let out because of a limit.
+    is_over_limit: bool,
     engine_lost: bool,
     last_word: LastWord,
 }
@@ -103,6 +115,7 @@ impl Call {
             attempts_left: spec.maximum_attempts.max(1),
             legs_started: 0,
             ring_indicated: false,
+            is_over_limit: false,
             engine_lost: false,
             last_word: LastWord::default(),
         };
@@ -131,8 +144,9 @@ impl Call {
     pub fn handle(&mut self, input: Input, now: Now) -> Vec<Command> {
         let mut commands = Vec::new();
         match input {
-            Input::Admitted(id) => self.admitted(id, now, &mut commands),
-            Input::Refused(id, _) => self.refused(id, now, &mut commands),
+            Input::Admitted(id) => self.admitted(id, Room::Left, now, &mut commands),
+            Input::AdmittedAtLimit(id) => self.admitted(id, Room::Taken, now, &mut commands),
+            Input::Refused(id, refusal) => self.refused(id, refusal, now, &mut commands),
             Input::Leg(id, event) => self.leg_event(id, event, now, &mut commands),
             Input::CallerGone => self.caller_gone(now, &mut commands),
             Input::TimerFired(timer) => self.timer_fired(timer, now, &mut commands),
@@ -142,7 +156,7 @@ impl Call {
         commands
     }
 
-    fn admitted(&mut self, id: LegId, now: Now, commands: &mut Vec<Command>) {
+    fn admitted(&mut self, id: LegId, room: Room, now: Now, commands: &mut Vec<Command>) {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Admitting { id: asked, candidate } if asked == id => {
                 let leg = Leg {
@@ -153,6 +167,7 @@ impl Call {
                     last_reply: None,
                     first_progress: None,
                     answered: None,
+                    room,
                 };
                 commands.push(Command::Record(leg.attempt(None, None, None)));
                 let Candidate {
@@ -185,10 +200,11 @@ impl Call {
         }
     }
 
-    fn refused(&mut self, id: LegId, now: Now, commands: &mut Vec<Command>) {
+    fn refused(&mut self, id: LegId, refusal: AdmissionRefusal, now: Now, commands: &mut Vec<Command>) {
         match &self.state {
             State::Admitting { id: asked, .. } if *asked == id => {
                 self.attempts_left += 1;
+                self.is_over_limit |= refusal != AdmissionRefusal::ShuttingDown;
                 self.next_candidate(now, commands);
             }
             State::Admitting { .. }
@@ -376,7 +392,7 @@ impl Call {
         let circumstances = Circumstances {
             policy: self.policies.of(&leg.candidate.carrier),
             rules: Rulebook::built_in(),
-            at_our_limit: false,
+            at_our_limit: leg.room == Room::Taken,
         };
         judge(evidence, &circumstances)
     }
@@ -385,6 +401,8 @@ impl Call {
         self.state = State::Over;
         commands.push(match std::mem::take(&mut self.last_word).into_result() {
             Some(result) => Command::Finish(result),
+            // Plain Dial() would go above the limit that no leg was let out for.
+            None if self.is_over_limit => Command::Finish(DialerResult::no_circuit()),
             None => Command::HandBack,
         });
     }

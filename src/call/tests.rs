@@ -42,6 +42,36 @@ fn sip(code: u16, q850: u8) -> Evidence {
     }
 }
 
+fn spec(
+    carriers: &[&str],
+    now: Now,
+    hunt: Duration,
+    ring: Option<Duration>,
+    policies: Arc<CarrierPolicies>,
+) -> CallSpec {
+    let stages = carriers
+        .iter()
+        .map(|id| Stage {
+            legs: vec![candidate(id)],
+            ring_for: None,
+        })
+        .collect();
+    CallSpec {
+        plan: Plan {
+            stages,
+            rejected: Vec::new(),
+        },
+        policies,
+        limit: TimeLimit {
+            hunt_until: now.monotonic + hunt,
+            ring_until: ring.map(|ring| now.monotonic + ring),
+            minimum_attempt: Duration::from_secs(6),
+        },
+        maximum_attempts: 3,
+        ring_at_once: false,
+    }
+}
+
 /// A call whose door is always open, with everything that it ever wanted.
 struct Story {
     call: Call,
@@ -63,28 +93,7 @@ impl Story {
             monotonic: Instant::now(),
             wall_ms: 1_000_000,
         };
-        let stages = carriers
-            .iter()
-            .map(|id| Stage {
-                legs: vec![candidate(id)],
-                ring_for: None,
-            })
-            .collect();
-        let spec = CallSpec {
-            plan: Plan {
-                stages,
-                rejected: Vec::new(),
-            },
-            policies,
-            limit: TimeLimit {
-                hunt_until: now.monotonic + hunt,
-                ring_until: ring.map(|ring| now.monotonic + ring),
-                minimum_attempt: Duration::from_secs(6),
-            },
-            maximum_attempts: 3,
-            ring_at_once: false,
-        };
-        let (call, commands) = Call::new(spec, now);
+        let (call, commands) = Call::new(spec(carriers, now, hunt, ring, policies), now);
         let mut story = Self {
             call,
             now,
@@ -92,6 +101,12 @@ impl Story {
         };
         story.take(commands);
         story
+    }
+
+    /// A call whose door has not answered yet.
+    fn again(&self, carriers: &[&str]) -> (Call, Vec<Command>) {
+        let spec = spec(carriers, self.now, Duration::from_secs(25), None, Arc::default());
+        Call::new(spec, self.now)
     }
 
     fn take(&mut self, commands: Vec<Command>) {
@@ -233,6 +248,28 @@ fn the_called_partys_no_is_final() {
         assert_eq!(story.carriers_tried(), ["A"]);
         assert_eq!(story.results(), [(status, Some(cause))]);
     }
+}
+
+#[test]
+fn a_carrier_at_its_limit_is_passed_over_at_once_and_plain_dial_never_goes_above_it() {
+    let mut story = Story::of(&["A", "B"]);
+    let (call, commands) = story.again(&["A", "B"]);
+    story.call = call;
+    story.said = commands;
+    story.tell(Input::Refused(LegId(1), AdmissionRefusal::ChannelLimit));
+    assert_eq!(story.carriers_tried(), ["B"]);
+
+    let (call, commands) = story.again(&["A"]);
+    story.call = call;
+    story.said = commands;
+    story.tell(Input::Refused(LegId(1), AdmissionRefusal::CallsPerSecondLimit));
+    assert_eq!(story.results(), [(DialStatus::Congestion, Some(34))]);
+
+    let (call, commands) = story.again(&["A"]);
+    story.call = call;
+    story.said = commands;
+    story.tell(Input::Refused(LegId(1), AdmissionRefusal::ShuttingDown));
+    assert_eq!(story.said.last(), Some(&Command::HandBack));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::ari::Client;
 use crate::control::RefreshError;
-use crate::engine::now;
+use crate::engine::{Door, now};
 use crate::routing::RouteTable;
 use crate::snapshot::{Snapshot, is_rebuild_due};
 use crate::store::{RoutingTables, Store, StoreError};
@@ -58,6 +58,7 @@ pub(super) struct Stale {
 pub(super) struct Live {
     pub routes: Arc<ArcSwap<RouteTable>>,
     pub policies: Arc<ArcSwap<CarrierPolicies>>,
+    pub door: Door,
     pub timeouts: DialTimeouts,
 }
 
@@ -120,7 +121,11 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Reads the tables for the first time: all carriers that can be understood serve.
-    pub(super) async fn load(store: Store, live_settings: LiveSettings) -> Result<(Self, Live), StoreError> {
+    pub(super) async fn load(
+        store: Store,
+        live_settings: LiveSettings,
+        door: Door,
+    ) -> Result<(Self, Live), StoreError> {
         let settings = live_settings.load_full();
         let tables = store.routing_tables().await?;
         let (had_carriers, had_campaigns) = (!tables.carriers.is_empty(), !tables.campaigns.is_empty());
@@ -128,9 +133,11 @@ impl Reader {
         let served = ServedCarriers::first(&carriers);
         let snapshot = Snapshot::with_carriers(tables, carriers, &served, &settings);
         tell(&snapshot, &ServedCarriers::default());
+        door.set_limits(snapshot.limits.clone());
         let live = Live {
             routes: Arc::new(ArcSwap::new(Arc::clone(&snapshot.table))),
             policies: Arc::new(ArcSwap::new(Arc::clone(&snapshot.policies))),
+            door,
             timeouts: Arc::new(ArcSwap::new(Arc::clone(&snapshot.dial_timeouts))),
         };
         let read_ms = now().wall_ms;
@@ -207,6 +214,7 @@ impl Reader {
         let snapshot = Snapshot::with_carriers(tables, carriers, &served, &self.settings.load());
         tell(&snapshot, &self.served);
         self.served = served;
+        self.live.door.set_limits(snapshot.limits.clone());
         self.live.policies.store(Arc::clone(&snapshot.policies));
         self.live.routes.store(Arc::clone(&snapshot.table));
         self.live.timeouts.store(Arc::clone(&snapshot.dial_timeouts));

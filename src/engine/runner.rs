@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::admission::AttemptKind;
 use crate::call::{Attempt, Call, Command, Input, LegEvent, LegId, Now, Timer};
+use crate::carrier::CarrierId;
 
 use super::door::{Door, Permit};
 use super::live::LiveReporter;
@@ -83,6 +84,14 @@ impl<D: Driver> CallRunner<D> {
         }
     }
 
+    /// Enters a leg that another process placed into the books of its carrier, then runs the call to its end.
+    pub async fn run_adopted(mut self, leg: LegId, carrier: CarrierId, commands: Vec<Command>) -> RunnerEnd {
+        self.next_attempt = AttemptKind::Retry;
+        self.permits
+            .extend(self.shared.door.adopt(&carrier).await.map(|permit| (leg, permit)));
+        self.run(commands).await
+    }
+
     /// Runs the call to its end; `commands` are the first ones.
     pub async fn run(mut self, commands: Vec<Command>) -> RunnerEnd {
         self.carry_out(commands).await;
@@ -135,8 +144,13 @@ impl<D: Driver> CallRunner<D> {
                 Command::Admit(leg, carrier) => {
                     let answer = match self.shared.door.admit(&carrier, self.next_attempt).await {
                         Ok(permit) => {
+                            let input = if permit.is_at_limit() {
+                                Input::AdmittedAtLimit(leg)
+                            } else {
+                                Input::Admitted(leg)
+                            };
                             self.permits.insert(leg, permit);
-                            Input::Admitted(leg)
+                            input
                         }
                         Err(refusal) => Input::Refused(leg, refusal),
                     };

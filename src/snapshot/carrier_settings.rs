@@ -1,9 +1,12 @@
 //! What an operator set about carriers: rows in, timers and policies out.
 
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::admission::CarrierLimits;
 use crate::carrier::{CarrierId, Timers};
-use crate::store::CarrierSettingsRow;
+use crate::store::{CarrierSettingsRow, RoutingTables};
 use crate::verdict::{CarrierPolicies, CarrierPolicy, FailoverAfter183, OverrideError, Overrides, Rulebook};
 
 /// Something set about a carrier that cannot be used and is passed over.
@@ -31,6 +34,9 @@ pub enum SettingError {
         word: String,
     },
 }
+
+/// The `server_ip` of a carrier that every dialer uses.
+const EVERY_SERVER: &str = "0.0.0.0";
 
 /// The timers of a carrier: its own, and those of the configuration where it has none.
 pub(super) fn timers(row: Option<&CarrierSettingsRow>, default: Timers) -> Timers {
@@ -76,6 +82,33 @@ pub(super) fn policies(rows: &[CarrierSettingsRow], rules: &Rulebook) -> (Carrie
     });
     let policies: CarrierPolicies = policies.collect();
     (policies, problems)
+}
+
+/// What each carrier allows this dialer: its limits, divided among the active dialers that use it.
+pub(super) fn limits(tables: &RoutingTables, own: Ipv4Addr) -> HashMap<CarrierId, CarrierLimits> {
+    let active: Vec<Ipv4Addr> = tables
+        .servers
+        .iter()
+        .filter(|server| server.is_active)
+        .filter_map(|server| server.server_ip.trim().parse().ok())
+        .collect();
+    let is_everywhere = |carrier: &str| {
+        let mut rows = tables.carriers.iter();
+        rows.any(|row| row.carrier_id == carrier && row.server_ip.trim() == EVERY_SERVER)
+    };
+    let limits = tables.carrier_settings.iter().map(|row| {
+        let whole = CarrierLimits {
+            max_channels: row.max_channels,
+            max_calls_per_second: row.max_cps,
+        };
+        let users = if is_everywhere(&row.carrier_id) {
+            active.as_slice()
+        } else {
+            &[]
+        };
+        (CarrierId::from(row.carrier_id.as_str()), whole.share(own, users))
+    });
+    limits.filter(|(_, limits)| !limits.is_unlimited()).collect()
 }
 
 /// The overrides of a row.

@@ -1,4 +1,4 @@
-//! VICIdial's `servers`: whether a dialer's configuration files wait to be written, read only.
+//! VICIdial's `servers`: which dialers there are, and whether their configuration files wait to be written; read only.
 
 use super::error::StoreError;
 use super::transaction::{Row, Transaction};
@@ -8,6 +8,8 @@ use super::transaction::{Row, Transaction};
 pub struct ServerRow {
     /// Its address, as carriers name it.
     pub server_ip: String,
+    /// It places calls: `active` and `active_asterisk_server` are not `N`.
+    pub is_active: bool,
     /// VICIdial will write and load its configuration files within a minute: `rebuild_conf_files` is `Y`, and
     /// `generate_vicidial_conf` is not `N`.
     pub is_rebuild_due: bool,
@@ -18,7 +20,8 @@ pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<ServerRow>, 
     if !transaction.has_table("servers")? {
         return Ok(Vec::new());
     }
-    let sql = "SELECT server_ip, generate_vicidial_conf, rebuild_conf_files FROM servers";
+    let sql =
+        "SELECT server_ip, active, active_asterisk_server, generate_vicidial_conf, rebuild_conf_files FROM servers";
     let rows = transaction.query(sql, &[])?;
     let mut servers = rows.iter().map(server).collect::<Result<Vec<_>, _>>()?;
     // The order that a database gives is that of its collation.
@@ -27,9 +30,11 @@ pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<ServerRow>, 
 }
 
 fn server(row: &Row) -> Result<ServerRow, StoreError> {
-    let generates = !row.text("generate_vicidial_conf")?.eq_ignore_ascii_case("N");
+    let is_not_n = |column| Ok::<_, StoreError>(!row.text(column)?.eq_ignore_ascii_case("N"));
+    let generates = is_not_n("generate_vicidial_conf")?;
     Ok(ServerRow {
         server_ip: row.text("server_ip")?,
+        is_active: is_not_n("active")? && is_not_n("active_asterisk_server")?,
         is_rebuild_due: generates && row.text("rebuild_conf_files")?.eq_ignore_ascii_case("Y"),
     })
 }

@@ -77,6 +77,15 @@ impl DialerResult {
         }
     }
 
+    /// What a trunk without a free circuit gives: no carrier was allowed one more call.
+    pub const fn no_circuit() -> Self {
+        Self {
+            dialstatus: DialStatus::Congestion,
+            cause: Some(34),
+            tech: None,
+        }
+    }
+
     /// What `Dial()` would have said of an attempt that ended like this.
     pub fn of(evidence: &Evidence) -> Self {
         let tech = evidence.sip.clone();

@@ -39,6 +39,8 @@ CREATE TABLE vicidial_conf_templates (
 CREATE TABLE servers (
   server_id              VARCHAR(10) NOT NULL DEFAULT '',
   server_ip              VARCHAR(15) NOT NULL UNIQUE,
+  active                 ENUM('Y', 'N'),
+  active_asterisk_server ENUM('Y', 'N') DEFAULT 'Y',
   generate_vicidial_conf ENUM('Y', 'N') DEFAULT 'Y',
   rebuild_conf_files     ENUM('Y', 'N') DEFAULT 'N'
 ) ENGINE=MyISAM;

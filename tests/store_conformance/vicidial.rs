@@ -71,8 +71,9 @@ async fn templates_and_the_wish_to_rebuild_are_read(stage: Stage) {
         .sql(
             "INSERT INTO vicidial_conf_templates (template_id, template_contents) \
              VALUES ('b', 'type = peer'), ('C', NULL), ('A', 'type = friend'); \
-             INSERT INTO servers (server_ip, generate_vicidial_conf, rebuild_conf_files) \
-             VALUES ('10.0.0.4', NULL, NULL), ('10.0.0.1', 'Y', 'Y'), ('10.0.0.2', 'N', 'Y'), ('10.0.0.3', 'Y', 'N')",
+             INSERT INTO servers (server_ip, active, active_asterisk_server, generate_vicidial_conf, rebuild_conf_files) \
+             VALUES ('10.0.0.4', NULL, 'Y', NULL, NULL), ('10.0.0.1', 'Y', 'Y', 'Y', 'Y'), \
+             ('10.0.0.2', 'N', 'Y', 'N', 'Y'), ('10.0.0.3', 'Y', 'N', 'Y', 'N')",
         )
         .await;
     let tables = store.routing_tables().await.expect("are read");
@@ -81,6 +82,8 @@ async fn templates_and_the_wish_to_rebuild_are_read(stage: Stage) {
     assert_eq!(tables.templates[2].template_contents, "type = peer");
     let due: Vec<_> = tables.servers.iter().map(|server| server.is_rebuild_due).collect();
     assert_eq!(due, [true, false, false, false]);
+    let active: Vec<_> = tables.servers.iter().map(|server| server.is_active).collect();
+    assert_eq!(active, [true, false, false, true]);
     assert_ne!(tables.fingerprint.templates, empty.templates);
     assert_ne!(tables.fingerprint.servers, empty.servers);
     assert_eq!(tables.fingerprint.carriers, empty.carriers);

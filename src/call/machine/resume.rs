@@ -6,7 +6,7 @@ use crate::call::{Command, LegId, Now, Timer};
 use crate::routing::Candidate;
 use crate::verdict::{LastWord, Progress, SipReply};
 
-use super::{Call, CallSpec, Leg, State};
+use super::{Call, CallSpec, Leg, Room, State};
 
 /// How far a leg of another process has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ impl Call {
             progress: resumed.progress,
             last_reply: resumed.reply,
             first_progress: None,
+            room: Room::Left,
             answered: (resumed.progress == Progress::Answered).then_some(resumed.started),
         };
         let mut commands = Vec::new();
@@ -85,6 +86,7 @@ impl Call {
             attempts_left: spec.maximum_attempts.saturating_sub(id.0),
             legs_started: id.0,
             ring_indicated: resumed.progress >= Progress::Ringing,
+            is_over_limit: false,
             engine_lost: false,
             last_word: LastWord::default(),
         };

@@ -13,11 +13,12 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, error_span, info, warn};
 
 use crate::ari::{Capabilities, Channel, Client, Event, LostReason, Notice};
-use crate::call::{Call, CallSpec, Command, LegSpec, Now, ResumedLeg, ResumedStage};
+use crate::call::{Call, CallSpec, LegSpec, Now, ResumedLeg, ResumedStage};
 use crate::carrier::{AfterDial, Technology, Timers};
 use crate::engine::runner::now;
 use crate::engine::{
-    CallIdentity, CallPolicy, CallRunner, CallerEntry, DialerContract, LiveReporter, LiveState, LiveView, RunnerShared,
+    CallIdentity, CallPolicy, CallRunner, CallerEntry, DialerContract, LiveReporter, LiveState, LiveView, RunnerEnd,
+    RunnerShared,
 };
 use crate::routing::{CallRequest, Candidate, RouteTable};
 use crate::verdict::{CarrierPolicies, Progress};
@@ -244,7 +245,8 @@ impl Dispatcher {
         self.registry.add_call(&caller.channel_id, post.clone());
         let driver = StasisDriver::new(self.tools(), caller.clone(), after_dial, post, mailbox);
         let live = self.shared.live.begin(identity(&caller), now.wall_ms);
-        self.spawn(call, driver, &caller, commands, live);
+        let runner = self.runner(call, driver, &caller, live);
+        self.spawn(&caller, runner.run(commands));
     }
 
     /// Takes over a call that another process began.
@@ -309,22 +311,26 @@ impl Dispatcher {
             placement,
             stage,
         };
+        let (number, carrier) = (leg.spec.leg, leg.spec.carrier.clone());
         let driver = StasisDriver::adopted(self.tools(), caller.clone(), after_dial, leg, post, mailbox);
-        self.spawn(call, driver, &caller, commands, live);
+        let runner = self.runner(call, driver, &caller, live);
+        self.spawn(&caller, runner.run_adopted(number, carrier, commands));
     }
 
-    fn spawn(
+    fn runner(
         &self,
         call: Call,
         driver: StasisDriver,
         caller: &CallerEntry,
-        commands: Vec<Command>,
         live: LiveReporter,
-    ) {
-        let runner = CallRunner::new(call, driver, identity(caller), self.shared.runner.clone(), live);
+    ) -> CallRunner<StasisDriver> {
+        CallRunner::new(call, driver, identity(caller), self.shared.runner.clone(), live)
+    }
+
+    fn spawn(&self, caller: &CallerEntry, call: impl Future<Output = RunnerEnd> + Send + 'static) {
         // Of the highest level, so that it is there whatever is logged: every line of the call carries its id.
         let span = error_span!("call", id = caller.channel_id, code = caller.caller_name);
-        self.calls.spawn(runner.run(commands).instrument(span));
+        self.calls.spawn(call.instrument(span));
     }
 
     fn tools(&self) -> Tools {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::super::super::error::LabError;
-use super::super::super::sip::{Answer, Script};
+use super::super::super::sip::{Answer, Refusal, Script};
 use super::super::report::Report;
-use super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
+use super::super::{BACKUP, DIAL_TIMEOUT, Entry, Rig, SOON};
 use super::{answers, auto_dial, refuses};
 
 pub(super) async fn burst(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
@@ -60,6 +60,79 @@ pub(super) async fn burst(rig: &mut Rig, report: &mut Report) -> Result<(), LabE
         stopping < Duration::from_secs(2),
     );
     rig.start_daemon().await?;
+    Ok(())
+}
+
+/// 200 calls come within a second, the primary refuses each: the backup never gets more than it allows, and those that find
+/// no room are told the primary's result.
+pub(super) async fn limits(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    const CALLS: usize = 200;
+    const CHANNELS: usize = 15;
+    const PER_SECOND: usize = 10;
+    rig.crankback(&format!(
+        "carrier set {BACKUP} max_channels={CHANNELS} max_cps={PER_SECOND}"
+    ))
+    .await?;
+    let talks = || {
+        Script::new()
+            .trying()
+            .finally(Answer::without_rtp().hang_up_after(Duration::from_secs(4)))
+    };
+    let mut calls = Vec::new();
+    for _ in 0..CALLS {
+        let number = rig.number(Entry::Primary);
+        // The last refusals come seconds after the first, so that the backup's pace lets through more than its channels hold.
+        let later = Duration::from_millis(20 * (calls.len() as u64));
+        let refusal = Script::new().trying().after(later).finally(Refusal::code(503));
+        rig.primary.on_number(&number.wire, refusal);
+        rig.backup.on_number(&number.wire, talks());
+        calls.push((auto_dial(rig, &number).await?, number));
+    }
+    let mut ends = Vec::new();
+    for (call, _) in &calls {
+        ends.push(rig.agi.wait_for_end(&call.code, DIAL_TIMEOUT + SOON).await?);
+    }
+    rig.wait_until_empty(SOON).await?;
+    let (mut answered, mut at_backup) = (0, Vec::new());
+    for (end, (_, number)) in ends.iter().zip(&calls) {
+        let backup = rig.seen(&rig.backup, number);
+        let expected = if backup.is_empty() {
+            ("CONGESTION", Some(34))
+        } else {
+            ("ANSWER", Some(16))
+        };
+        report.equal("DIALSTATUS", (end.dialstatus.as_str(), end.hangup_cause), expected);
+        answered += usize::from(end.dialstatus == "ANSWER");
+        at_backup.extend(backup);
+    }
+    let asked: Vec<_> = at_backup
+        .iter()
+        .filter_map(|call| Some(call.received("INVITE")?.at))
+        .collect();
+    let at_once = |moment| {
+        let up = at_backup.iter().filter(|call| {
+            let (asked, ended) = (call.received("INVITE"), call.ended);
+            asked.is_some_and(|asked| asked.at <= moment) && ended.is_none_or(|ended| ended.at > moment)
+        });
+        up.count()
+    };
+    let most = asked.iter().map(|&moment| at_once(moment)).max().unwrap_or_default();
+    // Legs go out at that pace. Asterisk 16 takes up to 200 ms longer for one INVITE than for another.
+    let window = Duration::from_millis(700);
+    let within = |from| asked.iter().filter(|&&at| at >= from && at < from + window).count();
+    let fastest = asked.iter().map(|&from| within(from)).max().unwrap_or_default();
+    report.note(format!(
+        "{answered} of {CALLS} found room: at most {most} legs at once, at most {fastest} within {window:?}"
+    ));
+    report.equal("INVITEs at the backup", asked.len(), answered);
+    report.check(format!("never more than {CHANNELS} legs: {most}"), most <= CHANNELS);
+    report.check(
+        format!("never more than {PER_SECOND} a second: {fastest}"),
+        fastest <= PER_SECOND,
+    );
+    report.check(format!("the limit was reached: {most}"), most == CHANNELS);
+    rig.crankback(&format!("carrier set {BACKUP} max_channels= max_cps="))
+        .await?;
     Ok(())
 }
 

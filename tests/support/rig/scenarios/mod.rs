@@ -108,6 +108,7 @@ pub const ALL: &[Scenario] = scenarios![
     "operator reloads the tables" Short => operator::reload,
     "operator, a second daemon takes over" Short => operator::second_daemon,
     "200 calls, every second primary 503" Short => load::burst,
+    "200 calls, the backup at its limits" Short => load::limits,
     "10,000 calls, memory" Long => load::growth,
 ];
 
