@@ -16,10 +16,9 @@ use serde_json::Value;
 use support::rig::daemon::Program;
 use support::rig::report::Report;
 use support::rig::scenarios::{ALL, Length, Scenario};
-use support::rig::{Rig, run_cases};
+use support::rig::{Engine, Rig, run_cases};
 use support::roots::AsteriskVersion;
 
-const ENGINE: &str = "stasis";
 /// First argument of the copy of this program that plays crankback itself.
 const BE_CRANKBACK: &str = "be-crankback";
 
@@ -30,6 +29,9 @@ struct Arguments {
     /// Which Asterisk; both side by side when not given
     #[arg(long, value_enum)]
     asterisk: Option<Asterisk>,
+    /// Who places the legs
+    #[arg(long, value_enum, default_value_t = Engine::Stasis)]
+    engine: Engine,
     /// Only cases whose name contains this
     #[arg(long)]
     case: Option<String>,
@@ -88,7 +90,7 @@ async fn lab(arguments: &Arguments) -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    let json = arguments.json;
+    let (json, engine) = (arguments.json, arguments.engine);
     let runs: Vec<_> = versions
         .into_iter()
         .map(|version| {
@@ -98,7 +100,7 @@ async fn lab(arguments: &Arguments) -> ExitCode {
                     path: std::env::current_exe().expect("the path of this program"),
                     arguments: vec![BE_CRANKBACK.to_owned()],
                 };
-                run_cases(version, program, ENGINE, &cases, |report| say(json, &report.ladder())).await
+                run_cases(version, program, engine, &cases, |report| say(json, &report.ladder())).await
             })
         })
         .collect();

@@ -1,5 +1,6 @@
 //! The daemon: wires the rooms together, in order, and takes them down again.
 
+mod fast_agi;
 mod gauges;
 mod handle;
 mod lost;
@@ -18,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::ari;
-use crate::config::{ConfigError, Listen, Settings};
+use crate::config::{ConfigError, Engine, Listen, Settings};
 use crate::control::Handlers;
+use crate::engine::agi::tell_dialplan;
 use crate::engine::stasis::{Dispatcher, Shared};
 use crate::engine::{Door, LiveView, RunnerShared, now};
 use crate::metrics::{self, Metrics};
@@ -27,6 +29,7 @@ use crate::spool::{Spool, SpoolError};
 use crate::store::{IfMissing, Store, StoreError};
 use crate::vicidial::contract::VicidialContract;
 
+use fast_agi::FastAgi;
 use gauges::Gauges;
 use handle::Handle;
 use lost::Lost;
@@ -129,6 +132,7 @@ pub async fn run(
     let (spool, waiting, moving) = Spool::open(&settings.attempts.spool, store.clone())?;
     let live = LiveView::open();
     let leaving = CancellationToken::new();
+    let agi_counters = fast_agi::Counters::default();
     let no_more_metrics = CancellationToken::new();
     if let Listen::At(address) = settings.metrics.listen {
         let gauges = Gauges {
@@ -153,6 +157,7 @@ pub async fn run(
         live: live.clone(),
         door: door.clone(),
         waiting,
+        agi_counters: (settings.call.engine == Engine::Agi).then(|| agi_counters.clone()),
         leaving: leaving.clone(),
     };
     let no_more_operators = CancellationToken::new();
@@ -193,6 +198,13 @@ pub async fn run(
         compared,
         policy: call_settings.policy,
     };
+    let fast_agi = match settings.call.engine {
+        Engine::Agi => Some(FastAgi::open(&settings, &shared, agi_counters)?),
+        Engine::Stasis => {
+            tokio::spawn(choose_stasis(client.clone(), state.clone(), settings.agi.listen));
+            None
+        }
+    };
     let watchdog = sd_notify::watchdog_enabled();
     let interval = watchdog.map_or(IDLE_WATCHDOG, |limit| limit / 4);
     let mut dispatcher = tokio::spawn(Dispatcher::run(client, shared, notices, interval, move || {
@@ -219,6 +231,10 @@ pub async fn run(
         }
         None => info!("another process serves the application; leaving"),
     }
+    if let Some(fast_agi) = fast_agi {
+        leaving.cancel();
+        fast_agi.drain(DRAIN_LIMIT).await;
+    }
     // Whoever took the application over waits for the socket.
     no_more_operators.cancel();
     no_more_metrics.cancel();
@@ -234,6 +250,15 @@ pub async fn run(
         warn!("attempts are left in the spool: the next daemon moves them to the store");
     }
     Ok(())
+}
+
+/// Tells the dialplan to use Stasis: an earlier process may have told it otherwise.
+async fn choose_stasis(ari: ari::Client, mut state: watch::Receiver<ari::State>, agi: std::net::SocketAddr) {
+    let is_connected = |state: &ari::State| matches!(state, ari::State::Connected { .. });
+    let connected = state.wait_for(is_connected).await.is_ok();
+    if connected && let Err(error) = tell_dialplan(&ari, Engine::Stasis, agi).await {
+        warn!(%error, "the dialplan could not be told to use Stasis");
+    }
 }
 
 /// Tells systemd that the daemon is ready when it is connected for the first time.

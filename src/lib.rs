@@ -18,6 +18,7 @@
 //! - [`probe`]: SIP OPTIONS to carriers.
 //! - [`metrics`]: numbers for machines that watch.
 //! - [`ari`]: Asterisk's REST interface and its events.
+//! - [`agi`]: FastAGI: channels that the dialplan hands over.
 //! - [`vicidial`]: VICIdial's carrier table.
 //! - [`spool`]: attempts on disk until the store has them.
 //! - [`store`]: our own tables.
@@ -32,6 +33,7 @@
 //! - [`asterisk_conf`]: Asterisk's configuration language, dial patterns and `Dial()` lines; a pure library.
 
 pub mod admission;
+pub mod agi;
 pub mod ari;
 pub mod asterisk_conf;
 pub mod call;

@@ -49,6 +49,9 @@ pub struct CallSpec {
 /// A leg that ends by itself if nobody is left to end it.
 const BACKSTOP: Duration = Duration::from_secs(125);
 
+/// After a lost connection: by then an engine has told how far its legs have come.
+const SECOND_LOOK: Duration = Duration::from_secs(2);
+
 /// Q.850 cause 16.
 const NORMAL_CLEARING: u8 = 16;
 
@@ -326,7 +329,12 @@ impl Call {
                     }
                     self.state = State::Trying { leg };
                 }
-                Timer::Progress(id) if id == leg.id && leg.progress < Progress::Ringing && self.can_move_on(now) => {
+                Timer::Progress(id)
+                    if id == leg.id
+                        && leg.progress < Progress::Ringing
+                        && !self.engine_lost
+                        && self.can_move_on(now) =>
+                {
                     self.give_up(leg, AbandonReason::NoProgress, now, commands);
                 }
                 Timer::Limit => {
@@ -345,12 +353,14 @@ impl Call {
 
     fn engine_back(&mut self, now: Now, commands: &mut Vec<Command>) {
         self.engine_lost = false;
-        // The guard may have fired while nothing could be asked.
-        if let State::Trying { leg } = &self.state
-            && leg.progress == Progress::None
-            && now.monotonic.saturating_duration_since(leg.started.monotonic) >= leg.candidate.timers.guard
-        {
+        let State::Trying { leg } = &self.state else { return };
+        // Both timers may have fired while nothing could be seen or asked.
+        let since_start = now.monotonic.saturating_duration_since(leg.started.monotonic);
+        if leg.progress == Progress::None && since_start >= leg.candidate.timers.guard {
             commands.push(Command::AskLeg(leg.id));
+        }
+        if leg.progress < Progress::Ringing && since_start >= leg.candidate.timers.progress {
+            commands.push(Command::ArmTimer(Timer::Progress(leg.id), now.monotonic + SECOND_LOOK));
         }
     }
 

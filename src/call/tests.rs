@@ -422,6 +422,25 @@ fn a_guard_that_fired_while_the_engine_was_lost_is_made_up_for() {
     assert_eq!(story.said.last(), Some(&Command::AskLeg(LegId(1))));
 }
 
+#[test]
+fn a_progress_limit_that_passed_while_the_engine_was_lost_gets_a_second_look() {
+    let mut story = Story::of(&["A", "B"]);
+    let progress = Timer::Progress(LegId(1));
+    story
+        .leg(1, LegEvent::Trying(None))
+        .tell(Input::EngineLost)
+        .wait(Duration::from_secs(12))
+        .tell(Input::TimerFired(progress));
+    assert_eq!(story.carriers_tried(), ["A"], "it may be ringing by now");
+    story.tell(Input::EngineBack);
+    let Some(Command::ArmTimer(armed, _)) = story.said.last() else {
+        panic!("no timer: {:?}", story.said.last())
+    };
+    assert_eq!(*armed, progress);
+    story.tell(Input::TimerFired(progress));
+    assert_eq!(story.carriers_tried(), ["A", "B"]);
+}
+
 fn any_event() -> impl Strategy<Value = LegEvent> {
     prop_oneof![
         Just(LegEvent::Started),

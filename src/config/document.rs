@@ -11,7 +11,7 @@ use crate::store::StoreUrl;
 
 use super::error::ConfigError;
 use super::keys;
-use super::settings::{AttemptsSettings, CallSettings, ControlSettings, LogSettings, MetricsSettings};
+use super::settings::{AgiSettings, AttemptsSettings, CallSettings, ControlSettings, LogSettings, MetricsSettings};
 
 /// All sections. Sections without a required key are read straight into their settings.
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +20,7 @@ pub(super) struct Document {
     pub store: StoreDocument,
     pub server: ServerDocument,
     pub ari: AriDocument,
+    pub agi: AgiSettings,
     pub call: CallSettings,
     pub attempts: AttemptsSettings,
     pub control: ControlSettings,

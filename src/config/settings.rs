@@ -18,6 +18,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// Asterisk's REST interface.
     pub ari: AriSettings,
+    /// The FastAGI server.
+    pub agi: AgiSettings,
     /// How a call is carried.
     pub call: CallSettings,
     /// How attempts go on record.
@@ -76,12 +78,45 @@ impl AriSettings {
     /// The default of `app`.
     pub const DEFAULT_APP: &str = "crankback";
 
+    /// The application through which the FastAGI engine watches the legs of `Dial()`. Each process has its own, so that one
+    /// that is being replaced can watch its last calls.
+    pub fn watching_app(&self) -> String {
+        format!("{}-agi-{}", self.app, std::process::id())
+    }
+
     /// What the ARI client needs, with its default limits.
     ///
     /// # Errors
     /// When `app` is no application name; settings that were loaded have a good one.
     pub fn connection(&self) -> Result<ari::Config, ari::ConfigError> {
-        ari::Config::new(self.endpoint.clone(), self.credentials.clone(), &self.app)
+        self.connection_as(&self.app)
+    }
+
+    /// The same for another application.
+    ///
+    /// # Errors
+    /// When `app` is no application name.
+    pub fn connection_as(&self, app: &str) -> Result<ari::Config, ari::ConfigError> {
+        ari::Config::new(self.endpoint.clone(), self.credentials.clone(), app)
+    }
+}
+
+/// `[agi]`: the FastAGI server; it runs when `call.engine` is `agi`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgiSettings {
+    /// Where it listens, and where the dialplan is sent.
+    pub listen: SocketAddr,
+    /// Calls at once; one more is dialled natively.
+    pub max_sessions: u32,
+}
+
+impl Default for AgiSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4573)),
+            max_sessions: 2_000,
+        }
     }
 }
 
@@ -89,6 +124,8 @@ impl AriSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CallSettings {
+    /// Who places the legs.
+    pub engine: Engine,
     /// `guard_ms`: nothing at all came back from a carrier for so long: move on.
     #[serde(rename = "guard_ms", deserialize_with = "milliseconds")]
     pub guard: Duration,
@@ -113,6 +150,7 @@ pub struct CallSettings {
 impl Default for CallSettings {
     fn default() -> Self {
         Self {
+            engine: Engine::Stasis,
             guard: Duration::from_secs(4),
             progress: Duration::from_secs(12),
             default_time_left: Duration::from_secs(30),
@@ -120,6 +158,26 @@ impl Default for CallSettings {
             minimum_attempt: Duration::from_secs(6),
             max_attempts: 3,
             early_media: EarlyMedia::Auto,
+        }
+    }
+}
+
+/// Who places the legs of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// ARI: the caller enters our Stasis application.
+    Stasis,
+    /// FastAGI: Asterisk's own `Dial()`, one attempt after the other.
+    Agi,
+}
+
+impl Engine {
+    /// One word, the same in the configuration and in the dialplan's `CB_ENGINE`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stasis => "stasis",
+            Self::Agi => "agi",
         }
     }
 }

@@ -29,6 +29,7 @@ fn complaint(text: &str, environment: &[(&str, &str)]) -> String {
 fn required_keys_alone_give_the_defaults() {
     let settings = load_text(REQUIRED, &[]).expect("is complete");
     assert_eq!(settings.store, StoreSettings::default());
+    assert_eq!(settings.agi, AgiSettings::default());
     assert_eq!(settings.call, CallSettings::default());
     assert_eq!(settings.control, ControlSettings::default());
     assert_eq!(settings.metrics, MetricsSettings::default());
@@ -46,6 +47,7 @@ fn the_annotated_example_names_every_key_with_its_default() {
     let text = include_str!("../../examples/crankback.toml");
     let settings = load_text(text, &[]).expect("the example must load");
     assert_eq!(settings.store, StoreSettings::default());
+    assert_eq!(settings.agi, AgiSettings::default());
     assert_eq!(settings.call, CallSettings::default());
     assert_eq!(settings.control, ControlSettings::default());
     assert_eq!(settings.metrics, MetricsSettings::default());

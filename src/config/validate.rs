@@ -10,7 +10,7 @@ use crate::ari::{self, Credentials, Endpoint};
 use super::document::{AriDocument, Document, ServerDocument, StoreDocument};
 use super::error::{ConfigError, Problem};
 use super::settings::{
-    AriSettings, AttemptsSettings, CallSettings, ControlSettings, ServerSettings, Settings, StoreSettings,
+    AgiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, ServerSettings, Settings, StoreSettings,
 };
 
 /// `sun_path` holds 108 bytes with the final zero; the socket is made under a name that is 4 bytes longer (`.new`).
@@ -22,6 +22,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
     let store = store(document.store, &mut problems);
     let server = server(document.server, &mut problems);
     let ari = ari(document.ari, &mut problems);
+    agi(&document.agi, &mut problems);
     call(&document.call, &mut problems);
     attempts(&document.attempts, &mut problems);
     control(&document.control, &mut problems);
@@ -30,6 +31,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
             store,
             server,
             ari,
+            agi: document.agi,
             call: document.call,
             attempts: document.attempts,
             control: document.control,
@@ -164,6 +166,16 @@ fn password_file(key: &'static str, file: &Path, problems: &mut Vec<Problem>) ->
             problem(problems, key, what);
             None
         }
+    }
+}
+
+fn agi(agi: &AgiSettings, problems: &mut Vec<Problem>) {
+    if agi.listen.port() == 0 || agi.listen.ip().is_unspecified() {
+        let what = "not an address and port that Asterisk can be sent to, for example 127.0.0.1:4573";
+        problem(problems, "agi.listen", what);
+    }
+    if agi.max_sessions == 0 {
+        problem(problems, "agi.max_sessions", "0: every call would be dialled natively");
     }
 }
 

@@ -15,6 +15,7 @@ use crate::snapshot::Snapshot;
 use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
 
+use super::fast_agi;
 use super::reload::Reload;
 use super::tables::{Published, Tables};
 
@@ -30,6 +31,8 @@ pub(super) struct Handle {
     pub live: LiveView,
     pub door: Door,
     pub waiting: Waiting,
+    /// Where the FastAGI engine runs.
+    pub agi_counters: Option<fast_agi::Counters>,
     pub leaving: CancellationToken,
 }
 
@@ -52,7 +55,7 @@ impl control::Daemon for Handle {
                     .collect(),
                 tables: tables_status(&self.tables.published()),
                 attempts_waiting: self.waiting.count(),
-                counters: counters(self.ari.counters()),
+                counters: self.counters(),
             }
         })
     }
@@ -71,6 +74,13 @@ impl control::Daemon for Handle {
 }
 
 impl Handle {
+    fn counters(&self) -> BTreeMap<String, u64> {
+        let mut counters = counters(self.ari.counters());
+        let agi = self.agi_counters.iter().flat_map(fast_agi::Counters::named);
+        counters.extend(agi.map(|(name, count)| (name.to_owned(), count)));
+        counters
+    }
+
     fn ari_status(&self) -> AriStatus {
         let state = self.ari_state.borrow().clone();
         let mut status = AriStatus {

@@ -91,7 +91,10 @@ impl Reload {
         self.call.rules.store(Arc::new(rules(&read.call)));
         self.call.policy.store(Arc::new(policy(&read.call)));
         self.settings.store(Arc::new(Settings {
-            call: read.call,
+            call: CallSettings {
+                engine: current.call.engine,
+                ..read.call
+            },
             ..Settings::clone(&current)
         }));
         Ok(())
@@ -119,6 +122,8 @@ fn needing_a_restart(current: &Settings, read: &Settings) -> Vec<&'static str> {
             "ari",
             current.ari.endpoint != read.ari.endpoint || current.ari.app != read.ari.app,
         ),
+        ("agi", current.agi != read.agi),
+        ("call.engine", current.call.engine != read.call.engine),
         ("attempts", current.attempts != read.attempts),
         ("control", current.control != read.control),
         ("log", current.log != read.log),

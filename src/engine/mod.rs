@@ -1,9 +1,10 @@
 //! Engines: they carry calls out on Asterisk.
 //!
 //! The runner drives one call: it feeds the call's state machine and carries its commands to a driver. A driver knows one
-//! way of placing legs; `stasis` does it over ARI. This room owns tasks, timers, permits and channels. It must not decide
+//! way of placing legs: `stasis` does it over ARI, `agi` lets `Dial()` do it and watches. This room owns tasks, timers, permits and channels. It must not decide
 //! which carrier is next or what a failure means.
 
+pub mod agi;
 mod door;
 mod live;
 mod port;

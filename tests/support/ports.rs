@@ -45,6 +45,8 @@ pub struct AsteriskPorts {
     pub http: u16,
     /// The manager interface.
     pub ami: u16,
+    /// Where a FastAGI server of the program under test may listen.
+    pub agi: u16,
     /// RTP and RTCP.
     pub rtp: RangeInclusive<u16>,
 }
@@ -120,6 +122,7 @@ impl PortLease {
             chan_sip: self.first + 2,
             http: self.first + 3,
             ami: self.first + 4,
+            agi: self.first + 5,
             rtp: self.first + 100..=self.first + SLOT_SIZE - 1,
         }
     }

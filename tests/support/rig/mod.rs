@@ -87,6 +87,28 @@ impl Entry {
     }
 }
 
+/// Who places the legs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// ARI.
+    Stasis,
+    /// `Dial()`, through FastAGI.
+    Agi,
+}
+
+impl Engine {
+    /// Both, the default first.
+    pub const ALL: [Self; 2] = [Self::Stasis, Self::Agi];
+
+    /// One word, as in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stasis => "stasis",
+            Self::Agi => "agi",
+        }
+    }
+}
+
 /// The backup's id on the *Carriers* screen.
 pub const BACKUP: &str = "BACKUP";
 
@@ -103,6 +125,8 @@ pub struct Number {
 pub struct Rig {
     /// Which Asterisk.
     pub version: AsteriskVersion,
+    /// Which engine.
+    pub engine: Engine,
     /// The Asterisk.
     pub asterisk: Asterisk,
     /// VICIdial's FastAGI server.
@@ -130,14 +154,14 @@ pub struct Rig {
 pub async fn run_cases(
     version: AsteriskVersion,
     program: Program,
-    engine: &'static str,
+    engine: Engine,
     cases: &[Scenario],
     show: impl Fn(&Report),
 ) -> (Option<Rig>, Vec<Report>) {
-    let mut rig = match Rig::start(version, program, progress_on_stderr).await {
+    let mut rig = match Rig::start(version, engine, program, progress_on_stderr).await {
         Ok(rig) => rig,
         Err(error) => {
-            let mut report = Report::new("the lab itself", version, engine);
+            let mut report = Report::new("the lab itself", version, engine.as_str());
             report.broke(error);
             show(&report);
             return (None, vec![report]);
@@ -145,7 +169,10 @@ pub async fn run_cases(
     };
     let mut reports = Vec::with_capacity(cases.len());
     for case in cases {
-        let report = rig.run(*case, engine).await;
+        let report = match case.reason_against(engine) {
+            Some(reason) => Report::left_out(case.name, version, engine.as_str(), reason),
+            None => rig.run(*case).await,
+        };
         show(&report);
         reports.push(report);
     }
@@ -156,7 +183,12 @@ static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl Rig {
     /// Boots everything and fills the tables; `BACKUP` becomes every entry's backup by the program's own command.
-    pub async fn start(version: AsteriskVersion, program: Program, progress: fn(&str)) -> Result<Self, LabError> {
+    pub async fn start(
+        version: AsteriskVersion,
+        engine: Engine,
+        program: Program,
+        progress: fn(&str),
+    ) -> Result<Self, LabError> {
         let root = Root::ensure(version, progress).await?;
         let start = |name| async move {
             FakeCarrier::start(name)
@@ -207,9 +239,11 @@ impl Rig {
         table::fill(&database, &rows)?;
         let config = directory.path().join("crankback.toml");
         let text = format!(
-            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"{SERVER_IP}\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[metrics]\nlisten = \"off\"\n[log]\nlevel = \"debug\"\n",
+            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"{SERVER_IP}\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[call]\nengine = \"{}\"\n[agi]\nlisten = \"127.0.0.1:{}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[metrics]\nlisten = \"off\"\n[log]\nlevel = \"debug\"\n",
             database.display(),
             asterisk.ports().http,
+            engine.as_str(),
+            asterisk.ports().agi,
             directory.path().join("spool").display(),
             directory.path().join("control.sock").display()
         );
@@ -229,6 +263,7 @@ impl Rig {
         }
         let mut rig = Self {
             version,
+            engine,
             asterisk,
             agi,
             dialer,
@@ -248,8 +283,8 @@ impl Rig {
     }
 
     /// Runs one case. A case that broke off leaves its channels behind; they are hung up so that the next one starts clean.
-    pub async fn run(&mut self, scenario: Scenario, engine: &'static str) -> Report {
-        let mut report = Report::new(scenario.name, self.version, engine);
+    pub async fn run(&mut self, scenario: Scenario) -> Report {
+        let mut report = Report::new(scenario.name, self.version, self.engine.as_str());
         if let Err(error) = (scenario.run)(self, &mut report).await {
             report.broke(error);
         }
@@ -275,6 +310,14 @@ impl Rig {
             self.daemon = Some(Daemon::start(&self.program, &self.config, self.directory.path()).await?);
         }
         self.daemon()
+    }
+
+    /// Starts the daemon with a setting in the environment.
+    pub async fn start_daemon_with(&mut self, name: &str, value: &str) -> Result<(), LabError> {
+        let environment = [(name, value.to_owned())];
+        let (config, directory) = (&self.config, self.directory.path());
+        self.daemon = Some(Daemon::start_with(&self.program, config, directory, &environment).await?);
+        Ok(())
     }
 
     /// Starts the daemon with Asterisk behind a wire.

@@ -26,6 +26,7 @@ pub struct Report {
     dialstatus: String,
     hangup_cause: Option<u16>,
     attempts: Vec<AttemptRow>,
+    left_out: Option<&'static str>,
 }
 
 impl Report {
@@ -42,6 +43,15 @@ impl Report {
             dialstatus: String::new(),
             hangup_cause: None,
             attempts: Vec::new(),
+            left_out: None,
+        }
+    }
+
+    /// A case that this engine is not tried with.
+    pub fn left_out(case: &'static str, version: AsteriskVersion, engine: &'static str, reason: &'static str) -> Self {
+        Self {
+            left_out: Some(reason),
+            ..Self::new(case, version, engine)
         }
     }
 
@@ -134,7 +144,21 @@ impl Report {
 
     /// Whether everything was as it must be. A case that checked nothing was not.
     pub fn is_ok(&self) -> bool {
-        self.failures.is_empty() && self.checks > 0
+        self.left_out.is_some() || (self.failures.is_empty() && self.checks > 0)
+    }
+
+    /// How it came out, in a word, or why it was not tried.
+    pub fn verdict(&self) -> String {
+        match self.left_out {
+            Some(reason) => format!("left out: {reason}"),
+            None if self.is_ok() => "ok".to_owned(),
+            None => "FAILED".to_owned(),
+        }
+    }
+
+    /// Whether it was run at all.
+    pub const fn was_run(&self) -> bool {
+        self.left_out.is_none()
     }
 
     /// What was measured or seen on the way.
@@ -144,7 +168,7 @@ impl Report {
 
     /// The case as a line of the matrix.
     pub fn matrix_line(&self) -> String {
-        let verdict = if self.is_ok() { "ok" } else { "FAILED" };
+        let verdict = self.verdict();
         format!("{:<8} {:<9} {:<48} {verdict}", self.engine, self.version, self.case)
     }
 
@@ -152,7 +176,7 @@ impl Report {
     pub fn ladder(&self) -> String {
         let mut lines = self.lines.clone();
         lines.sort_by_key(|(at, _)| *at);
-        let verdict = if self.is_ok() { "ok" } else { "FAILED" };
+        let verdict = self.verdict();
         let mut text = format!(
             "{} · Asterisk {} · {} · {verdict}\n",
             self.case, self.version, self.engine
@@ -194,6 +218,7 @@ impl Report {
             "hangupcause": self.hangup_cause,
             "attempts": attempts,
             "ok": self.is_ok(),
+            "left_out": self.left_out,
         })
     }
 }

@@ -7,7 +7,7 @@ use super::super::super::dialer::{DEFAULT_CONTEXT, NATIVE_CONTEXT};
 use super::super::super::error::LabError;
 use super::super::super::sip::{Answer, Script};
 use super::super::report::Report;
-use super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
+use super::super::{DIAL_TIMEOUT, Engine, Entry, Rig, SOON};
 use super::{Expected, answers, answers_and_waits, finish, refuses, same_as_dial};
 
 const FAILED_OVER: Expected<'_> = Expected {
@@ -70,14 +70,21 @@ pub(super) async fn manual_early_media(rig: &mut Rig, report: &mut Report) -> Re
             _ => false,
         };
     }
-    report.check("caller and ringing leg share a bridge", shared_before_answer);
+    if rig.engine == Engine::Stasis {
+        report.check("caller and ringing leg share a bridge", shared_before_answer);
+    }
     let expected = Expected {
         attempts: &[("PRIMARY", Some(200), "stop")],
         primary_invites: 1,
         backup_invites: 0,
         ..FAILED_OVER
     };
-    finish(rig, report, &call.code, &number, &expected).await?;
+    let ended = finish(rig, report, &call.code, &number, &expected).await?;
+    let attempts = rig.store_attempts(&ended.end).await?;
+    report.check(
+        format!("the media was seen: {attempts:?}"),
+        attempts.first().is_some_and(|attempt| attempt.progress_ms.is_some()),
+    );
     Ok(())
 }
 

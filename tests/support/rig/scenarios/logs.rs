@@ -6,10 +6,11 @@ use super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
 use super::{answers, auto_dial, refuses};
 
 /// Parts of the program that speak only of one call.
-const OF_A_CALL: [&str; 3] = [
+const OF_A_CALL: [&str; 4] = [
     " crankback::engine::runner: ",
     " crankback::engine::stasis::driver: ",
     " crankback::engine::stasis::execute: ",
+    " crankback::engine::agi::session: ",
 ];
 
 pub(super) async fn call_id_on_every_line(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {

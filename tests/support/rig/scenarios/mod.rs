@@ -6,6 +6,7 @@ mod check;
 mod edits;
 mod ends;
 mod failures;
+mod fast_agi;
 mod load;
 mod logs;
 mod operator;
@@ -23,7 +24,7 @@ use super::super::dialer::{DEFAULT_CONTEXT, NATIVE_CONTEXT, PlacedCall};
 use super::super::error::LabError;
 use super::super::sip::{Answer, CallRecord, Refusal, Script};
 use super::report::Report;
-use super::{BACKUP, DIAL_TIMEOUT, Entry, Number, Rig, SOON};
+use super::{BACKUP, DIAL_TIMEOUT, Engine, Entry, Number, Rig, SOON};
 
 /// One case.
 #[derive(Clone, Copy)]
@@ -32,8 +33,18 @@ pub struct Scenario {
     pub name: &'static str,
     /// How long it takes.
     pub length: Length,
+    /// The one engine that it is for, and why the other is left out.
+    pub only: Option<(Engine, &'static str)>,
     /// Runs it and writes down what was seen.
     pub run: Run,
+}
+
+impl Scenario {
+    /// Why an engine is not tried with this case.
+    pub fn reason_against(&self, engine: Engine) -> Option<&'static str> {
+        let (only, reason) = self.only?;
+        (only != engine).then_some(reason)
+    }
 }
 
 /// How long a case takes.
@@ -48,8 +59,13 @@ pub enum Length {
 type Run = for<'a> fn(&'a mut Rig, &'a mut Report) -> BoxFuture<'a, Result<(), LabError>>;
 
 macro_rules! scenarios {
-    ($($name:literal $length:ident => $run:path),* $(,)?) => {
-        &[$(Scenario { name: $name, length: Length::$length, run: |rig, report| Box::pin($run(rig, report)) }),*]
+    ($($name:literal $length:ident $(only($engine:ident, $reason:literal))? => $run:path),* $(,)?) => {
+        &[$(Scenario {
+            name: $name,
+            length: Length::$length,
+            only: [$(Some((Engine::$engine, $reason)),)? None][0],
+            run: |rig, report| Box::pin($run(rig, report)),
+        }),*]
     };
 }
 
@@ -87,6 +103,11 @@ pub const ALL: &[Scenario] = scenarios![
     "connection cut for 60 s" Long => away::cut_for_a_minute,
     "Asterisk restarted" Short => away::asterisk_restarted,
     "daemon frozen" Short => away::frozen,
+    "ring limit at the backup" Short => fast_agi::ring_limit,
+    "daemon killed between attempts" Short only(Agi, "a caller in Stasis stays until the next daemon comes")
+        => fast_agi::killed_between_attempts,
+    "too many FastAGI sessions" Short only(Agi, "Stasis has no such limit") => fast_agi::too_many_sessions,
+    "ARI cut, FastAGI goes on" Short only(Agi, "without ARI a caller cannot enter Stasis") => fast_agi::ari_cut,
     "carrier row edited" Short => edits::used_at_once,
     "carrier row broken by an edit" Short => edits::broken,
     "carrier row edited, files not rebuilt yet" Short => edits::held_back,
