@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -173,6 +173,7 @@ pub async fn run(
 
     let first_serial = u32::try_from(now().wall_ms.rem_euclid(1_000_000)).unwrap_or_default();
     let compared = watch::Sender::new(0);
+    let (taken, taken_legs) = mpsc::unbounded_channel();
     let lost = Lost {
         store,
         server_ip: settings.server.ip.to_string(),
@@ -192,6 +193,7 @@ pub async fn run(
         runner: RunnerShared {
             door,
             records: Arc::new(Records::new(spool, settings.server.ip.to_string())),
+            taken,
             leaving: leaving.clone(),
         },
         live,
@@ -207,11 +209,18 @@ pub async fn run(
     };
     let watchdog = sd_notify::watchdog_enabled();
     let interval = watchdog.map_or(IDLE_WATCHDOG, |limit| limit / 4);
-    let mut dispatcher = tokio::spawn(Dispatcher::run(client, shared, notices, interval, move || {
-        if watchdog.is_some() {
-            notify(&[sd_notify::NotifyState::Watchdog]);
-        }
-    }));
+    let mut dispatcher = tokio::spawn(Dispatcher::run(
+        client,
+        shared,
+        notices,
+        taken_legs,
+        interval,
+        move || {
+            if watchdog.is_some() {
+                notify(&[sd_notify::NotifyState::Watchdog]);
+            }
+        },
+    ));
     tokio::spawn(announce(state));
 
     let stopped_by = tokio::select! {

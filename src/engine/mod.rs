@@ -14,4 +14,4 @@ pub mod stasis;
 pub use door::{Door, Permit};
 pub use live::{LiveCall, LiveReporter, LiveState, LiveView};
 pub use port::{AttemptLog, AttemptRecord, CallIdentity, CallPolicy, CallerEntry, DialerContract, Driver};
-pub use runner::{CallRunner, RunnerEnd, RunnerShared, now};
+pub use runner::{CallRunner, RunnerEnd, RunnerShared, TakenLeg, now};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -49,8 +49,19 @@ pub struct RunnerShared {
     pub door: Door,
     /// Where attempts go on record.
     pub records: Arc<dyn AttemptLog>,
+    /// Where the permits of legs go that the dialer has taken: they are out for as long as their channels live.
+    pub taken: mpsc::UnboundedSender<TakenLeg>,
     /// Cancelled when the daemon goes down: connected calls are left to the next one.
     pub leaving: CancellationToken,
+}
+
+/// A leg that the dialer has redirected away: a live customer, and a channel of its carrier until it ends.
+#[derive(Debug)]
+pub struct TakenLeg {
+    /// The leg's channel.
+    pub channel_id: String,
+    /// Its place at the carrier.
+    pub permit: Permit,
 }
 
 /// Everything that one call needs to run.
@@ -122,8 +133,17 @@ impl<D: Driver> CallRunner<D> {
                 },
             };
             let Some(input) = input else { continue };
-            if let Input::Leg(leg, LegEvent::Ended(_) | LegEvent::Taken) = &input {
-                self.permits.remove(leg);
+            match &input {
+                Input::Leg(leg, LegEvent::Ended(_)) => drop(self.permits.remove(leg)),
+                Input::Leg(leg, LegEvent::Taken) => self.let_go(*leg),
+                Input::Leg(..)
+                | Input::Admitted(_)
+                | Input::AdmittedAtLimit(_)
+                | Input::Refused(..)
+                | Input::CallerGone
+                | Input::TimerFired(_)
+                | Input::EngineLost
+                | Input::EngineBack => {}
             }
             self.live.sees(&input);
             let commands = self.call.handle(input, now());
@@ -134,6 +154,16 @@ impl<D: Driver> CallRunner<D> {
         }
         self.driver.close().await;
         end
+    }
+
+    /// The leg goes on without us and keeps its place at the carrier.
+    fn let_go(&mut self, leg: LegId) {
+        let Some(permit) = self.permits.remove(&leg) else {
+            return;
+        };
+        if let Some(channel_id) = self.driver.channel_id(leg).map(str::to_owned) {
+            let _daemon_goes_down = self.shared.taken.send(TakenLeg { channel_id, permit });
+        }
     }
 
     async fn carry_out(&mut self, commands: Vec<Command>) {

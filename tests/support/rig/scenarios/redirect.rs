@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use crankback::control::StatusView;
+
 use super::super::super::agi_listener::AgiKind;
 use super::super::super::error::LabError;
 use super::super::report::Report;
-use super::super::{Entry, Rig, SOON};
+use super::super::{Engine, Entry, Rig, SOON};
 use super::{answers_and_waits, auto_dial};
 
 /// How long the customer must stay untouched.
@@ -77,8 +79,18 @@ async fn redirected(rig: &mut Rig, report: &mut Report, daemon: Daemon) -> Resul
         &row.map(|row| row.linkedid.clone()).unwrap_or_default(),
     );
 
+    // Dial() ends with the redirect, and with it what FastAGI knows of the leg.
+    let is_counted = daemon == Daemon::Alive && rig.engine == Engine::Stasis;
+    if is_counted {
+        report.equal("the carrier's channels with the customer", legs_out(rig).await?, 1);
+    }
     rig.primary.hang_up_all();
     rig.wait_until_empty(SOON).await?;
+    if is_counted {
+        let began = Instant::now();
+        while legs_out(rig).await? > 0 && began.elapsed() < SOON {}
+        report.equal("the carrier's channels without it", legs_out(rig).await?, 0);
+    }
     let leg_end = rig.agi.wait_for_end_of_channel(&customer.uniqueid, SOON).await?;
     let ends = rig.agi.records_for(&call.code).await;
     let of_leg = ends
@@ -96,6 +108,11 @@ async fn redirected(rig: &mut Rig, report: &mut Report, daemon: Daemon) -> Resul
         report.equal("attempts", attempts.len(), 1);
     }
     Ok(())
+}
+
+async fn legs_out(rig: &Rig) -> Result<u32, LabError> {
+    let status: StatusView = rig.ask_crankback("status").await?;
+    Ok(status.legs_out.values().sum())
 }
 
 fn second(uniqueid: &str) -> String {
