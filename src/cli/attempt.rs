@@ -100,7 +100,7 @@ fn took(attempt: &AttemptRow) -> String {
 }
 
 /// What came back: the SIP status, or the cause where there is none.
-fn reply(attempt: &AttemptRow) -> String {
+pub(super) fn reply(attempt: &AttemptRow) -> String {
     match (attempt.sip_code, &attempt.sip_phrase, attempt.q850_cause) {
         (Some(code), Some(phrase), _) => format!("{code} {phrase}"),
         (Some(code), None, _) => code.to_string(),

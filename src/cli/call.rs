@@ -6,12 +6,13 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use crate::config::Settings;
-use crate::control::{CallsView, Query};
+use crate::control::{Attempts, AttemptsView, CallsView, MOST_ATTEMPTS, Query};
 
 use super::ask;
+use super::attempt::reply;
 use super::error::CliError;
 use super::output::{Answer, Exit, Format, table};
-use super::time::span;
+use super::time::{span, utc};
 
 /// How often a watched list is shown.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -26,11 +27,26 @@ pub(super) enum Command {
         #[arg(short, long)]
         watch: bool,
     },
+    /// A call of the past: every attempt with what came back, what was made of it and by which rule
+    Show {
+        /// The call's id, as `attempt list` and the log have it
+        id: String,
+    },
 }
 
 pub(super) async fn perform(command: Command, settings: &Settings, format: Format) -> Result<Answer, CliError> {
     match command {
         Command::List { watch: false } => Ok(list(&ask::query(settings, Query::Calls).await?)),
+        Command::Show { id } => {
+            let wanted = Attempts {
+                call: Some(id.clone()),
+                limit: Some(MOST_ATTEMPTS),
+                ..Attempts::default()
+            };
+            let mut view: AttemptsView = ask::query(settings, Query::Attempts(wanted)).await?;
+            view.attempts.sort_by_key(|attempt| (attempt.started_ms, attempt.n));
+            Ok(show(&id, &view))
+        }
         Command::List { watch: true } => watch(settings, format).await,
     }
 }
@@ -67,4 +83,42 @@ fn list(view: &CallsView) -> Answer {
     });
     let header = ["CALL", "CODE", "NUMBER", "ENTRY", "CARRIER", "STATE", "ATTEMPT", "AGE"];
     Answer::new(view, table(header, rows))
+}
+
+fn show(id: &str, view: &AttemptsView) -> Answer {
+    let Some(first) = view.attempts.first() else {
+        return Answer::new(view, format!("no attempts of call {id} on record"));
+    };
+    let mut text = format!(
+        "call {id}, {} UTC, entry carrier {}, channel {}",
+        utc(first.started_ms),
+        first.entry_carrier,
+        first.caller_channel
+    );
+    for attempt in &view.attempts {
+        let at = |moment_ms: i64| format!("{:>8} ms", moment_ms - first.started_ms);
+        text.push_str(&format!(
+            "\n{}  {}. {} {}",
+            at(attempt.started_ms),
+            attempt.n,
+            attempt.carrier_id,
+            attempt.number
+        ));
+        if let Some(progress_ms) = attempt.progress_ms {
+            text.push_str(&format!("\n{}     {}", at(progress_ms), attempt.progress));
+        }
+        match attempt.ended_ms {
+            Some(ended_ms) => text.push_str(&format!(
+                "\n{}     {} -> {} ({}; rule {}), {}",
+                at(ended_ms),
+                reply(attempt),
+                attempt.verdict,
+                attempt.why,
+                attempt.rule.as_deref().unwrap_or("-"),
+                attempt.dialstatus
+            )),
+            None => text.push_str("\n               out"),
+        }
+    }
+    Answer::new(view, text)
 }

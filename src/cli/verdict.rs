@@ -1,10 +1,15 @@
-//! `crankback verdict`: what an answer of a carrier means, and why. It asks nobody: the tables are in the program.
+//! `crankback verdict`: what an answer of a carrier means, and why. The tables are in the program; only a carrier's
+//! own settings are asked for.
 
 mod explain;
 mod table;
 
 use clap::Subcommand;
 
+use crate::config::{ConfigError, Settings};
+use crate::control::Query;
+
+use super::ask;
 use super::error::CliError;
 use super::output::Answer;
 
@@ -16,9 +21,17 @@ pub(super) enum Command {
     Table(table::Arguments),
 }
 
-pub(super) fn perform(command: Command) -> Result<Answer, CliError> {
+pub(super) async fn perform(
+    command: Command,
+    settings: impl FnOnce() -> Result<Settings, ConfigError>,
+) -> Result<Answer, CliError> {
     match command {
-        Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Explain(mut arguments) => {
+            if let Some(id) = arguments.carrier() {
+                arguments.take_over(&ask::query(&settings()?, Query::Carrier { id }).await?);
+            }
+            explain::explain(&arguments)
+        }
         Command::Table(arguments) => Ok(table::table(&arguments)),
     }
 }

@@ -142,3 +142,44 @@ fn a_dialer_without_carriers_says_so() {
         &["unknown carrier B", "there are none"],
     );
 }
+
+#[tokio::test]
+async fn what_is_set_about_a_carrier_is_shown_and_decides_its_verdicts() {
+    let dialer = Dialer::with_carriers(&nothing()).await;
+    let set = dialer
+        .run("carrier set PRIMARY guard_ms=2500 verdict:503=stop fakes_progress=yes max_cps=5")
+        .expect(0);
+    assert_holds(
+        &set.stdout,
+        &["guard_ms=2500", "verdict:503=stop", "fakes_progress=yes", "max_cps=5"],
+    );
+    let shown = dialer.run("carrier show PRIMARY").expect(0).stdout;
+    assert_holds(&shown, &["2500 ms", "verdict:503=stop"]);
+    let of = |arguments: &str| {
+        let view = dialer
+            .run(&format!("verdict explain {arguments} -o json"))
+            .expect(0)
+            .json();
+        (view["action"].clone(), view["authority"].clone())
+    };
+    assert_eq!(of("503 --carrier PRIMARY"), (json!("stop"), json!("override")));
+    assert_eq!(of("503 --carrier BACKUP"), (json!("next"), json!("default")));
+    assert_eq!(
+        of("500 --after 180 --carrier PRIMARY"),
+        (json!("next"), json!("default"))
+    );
+
+    dialer.run("carrier set PRIMARY verdict:503= guard_ms=").expect(0);
+    assert_eq!(of("503 --carrier PRIMARY"), (json!("next"), json!("default")));
+    assert_holds(
+        &dialer.run("carrier show PRIMARY").expect(0).stdout,
+        &["4000 ms", "max_cps=5"],
+    );
+    for (arguments, complaint) in [
+        ("PRIMARY gaurd_ms=3000", "did you mean guard_ms?"),
+        ("PRIMARY verdict:503=stpo", "no action \"stpo\" (did you mean stop?)"),
+        ("NOBODY guard_ms=3000", "unknown carrier NOBODY"),
+    ] {
+        assert_holds(&dialer.run(&format!("carrier set {arguments}")).refused(), &[complaint]);
+    }
+}

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::carrier::Technology;
 use crate::cli::error::CliError;
 use crate::cli::output::{Answer, fields, table};
+use crate::control::CarrierView;
 use crate::verdict::{
     Authority, CarrierPolicy, Circumstances, EndedBy, Evidence, Explanation, FailoverAfter183, Overrides, Progress,
     Rulebook, SipReply, Source, cause_named, cause_of_code, explain as explain_verdict, name_of_cause,
@@ -25,6 +26,9 @@ pub(in crate::cli) struct Explain {
     /// The Q.850 cause, by number (1 to 127) or name [default: what Asterisk makes of the code]
     #[arg(long, value_parser = cause, value_name = "CAUSE", group = "answer")]
     cause: Option<u8>,
+    /// This carrier, with what `carrier set` says of it
+    #[arg(long, value_name = "ID")]
+    carrier: Option<String>,
     /// The carrier's provider
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
@@ -49,9 +53,9 @@ pub(in crate::cli) struct Explain {
     /// From the start of the attempt to its end
     #[arg(long, default_value_t = 100, value_name = "MILLISECONDS")]
     elapsed_ms: u64,
-    /// pjsip, sip or iax2
-    #[arg(long, default_value = "pjsip")]
-    technology: Technology,
+    /// pjsip, sip or iax2 [default: the carrier's, or pjsip]
+    #[arg(long)]
+    technology: Option<Technology>,
     /// Asterisk made the failure itself: no response in time, connection refused
     #[arg(long)]
     local: bool,
@@ -77,6 +81,26 @@ fn cause(text: &str) -> Result<u8, String> {
 }
 
 impl Explain {
+    /// The carrier whose settings are wanted.
+    pub(super) fn carrier(&self) -> Option<String> {
+        self.carrier.clone()
+    }
+
+    /// Takes what is set about a carrier for everything that was not said here.
+    pub(super) fn take_over(&mut self, carrier: &CarrierView) {
+        self.technology = self.technology.or_else(|| carrier.technology.parse().ok());
+        for setting in &carrier.settings {
+            match setting.split_once('=') {
+                Some(("preset", name)) => self.preset = self.preset.take().or_else(|| Some(name.to_owned())),
+                Some(("fakes_progress", "yes")) => self.fakes_progress = true,
+                Some(("failover_after_183", "if_5xx")) => self.failover_after_183 = true,
+                Some(_) | None => self
+                    .overrides
+                    .extend(setting.strip_prefix("verdict:").map(str::to_owned)),
+            }
+        }
+    }
+
     /// What an engine would have seen.
     fn evidence(&self, rules: &Rulebook) -> Evidence {
         let usual_phrase = |code| rules.name_of_code(code).unwrap_or_default().to_owned();
@@ -102,7 +126,7 @@ impl Explain {
             ended_by: EndedBy::Carrier,
             refused: false,
             elapsed: Duration::from_millis(self.elapsed_ms),
-            technology: self.technology,
+            technology: self.technology.unwrap_or(Technology::Pjsip),
             retry_after: None,
         }
     }
