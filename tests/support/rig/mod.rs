@@ -442,11 +442,25 @@ impl Rig {
 
     /// The attempts of a call, as soon as there are so many on record and all have ended.
     pub async fn attempts(&self, call: &AgiRecord, count: usize) -> Result<Vec<AttemptRow>, LabError> {
+        let have_ended = |rows: &[AttemptRow]| rows.iter().all(|row| row.ended_ms.is_some());
+        self.attempts_when(call, |rows| rows.len() >= count && have_ended(rows))
+            .await
+    }
+
+    /// The attempts of a call, as soon as there are so many on record; the last may still be out.
+    pub async fn attempts_begun(&self, call: &AgiRecord, count: usize) -> Result<Vec<AttemptRow>, LabError> {
+        self.attempts_when(call, |rows| rows.len() >= count).await
+    }
+
+    async fn attempts_when(
+        &self,
+        call: &AgiRecord,
+        is_enough: impl Fn(&[AttemptRow]) -> bool,
+    ) -> Result<Vec<AttemptRow>, LabError> {
         let began = Instant::now();
         loop {
             let rows = self.store_attempts(call).await?;
-            let have_ended = rows.iter().all(|row| row.ended_ms.is_some());
-            if (rows.len() >= count && have_ended) || began.elapsed() > SOON {
+            if is_enough(&rows) || began.elapsed() > SOON {
                 return Ok(rows);
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -91,7 +91,7 @@ async fn calls_outlive(rig: &mut Rig, report: &mut Report, goes: Goes) -> Result
         // Dial() answers the caller before crankback knows; with Stasis crankback does.
         for (call, _) in &calls {
             if let Some(start) = rig.agi.records_for(&call.code).await.first() {
-                report.equal("attempts before", rig.attempts(start, 2).await?.len(), 2);
+                report.equal("attempts before", rig.attempts_begun(start, 2).await?.len(), 2);
             }
         }
     }
