@@ -23,7 +23,7 @@ use crate::config::{ConfigError, Engine, Listen, Settings};
 use crate::control::Handlers;
 use crate::engine::agi::tell_dialplan;
 use crate::engine::stasis::{Dispatcher, Shared};
-use crate::engine::{Door, LiveView, RunnerShared, now};
+use crate::engine::{Door, EngineCounters, LiveView, RunnerShared, now};
 use crate::metrics::{self, Metrics};
 use crate::spool::{Spool, SpoolError};
 use crate::store::{IfMissing, Store, StoreError};
@@ -131,6 +131,7 @@ pub async fn run(
     tokio::spawn(Arc::clone(&reload).on_hangup(hangup));
     let (spool, waiting, moving) = Spool::open(&settings.attempts.spool, store.clone())?;
     let live = LiveView::open();
+    let counters = Arc::new(EngineCounters::default());
     let leaving = CancellationToken::new();
     let agi_counters = fast_agi::Counters::default();
     let no_more_metrics = CancellationToken::new();
@@ -156,7 +157,8 @@ pub async fn run(
         reload,
         live: live.clone(),
         door: door.clone(),
-        waiting,
+        engine: Arc::clone(&counters),
+        waiting: waiting.clone(),
         agi_counters: (settings.call.engine == Engine::Agi).then(|| agi_counters.clone()),
         leaving: leaving.clone(),
     };
@@ -178,6 +180,7 @@ pub async fn run(
         store,
         server_ip: settings.server.ip.to_string(),
         live: live.clone(),
+        waiting,
         compared: compared.subscribe(),
     };
     tokio::spawn(lost.close_each_time(moving.leftovers_are_moved()));
@@ -192,6 +195,7 @@ pub async fn run(
         )),
         runner: RunnerShared {
             door,
+            counters,
             records: Arc::new(Records::new(spool, settings.server.ip.to_string())),
             taken,
             leaving: leaving.clone(),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ari;
 use crate::control::{self, AriStatus, CallCounts, RefreshError, StatusView, TablesStatus};
-use crate::engine::{Door, LiveCall, LiveState, LiveView, now};
+use crate::engine::{Door, EngineCounters, LiveCall, LiveState, LiveView, now};
 use crate::snapshot::Snapshot;
 use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
@@ -30,6 +30,7 @@ pub(super) struct Handle {
     pub reload: Arc<Reload>,
     pub live: LiveView,
     pub door: Door,
+    pub engine: Arc<EngineCounters>,
     pub waiting: Waiting,
     /// Where the FastAGI engine runs.
     pub agi_counters: Option<fast_agi::Counters>,
@@ -75,7 +76,7 @@ impl control::Daemon for Handle {
 
 impl Handle {
     fn counters(&self) -> BTreeMap<String, u64> {
-        let mut counters = counters(self.ari.counters());
+        let mut counters = counters(self.ari.counters(), &self.engine);
         let agi = self.agi_counters.iter().flat_map(fast_agi::Counters::named);
         counters.extend(agi.map(|(name, count)| (name.to_owned(), count)));
         counters
@@ -150,7 +151,7 @@ fn tables_status(published: &Published) -> TablesStatus {
     }
 }
 
-fn counters(ari: &ari::Counters) -> BTreeMap<String, u64> {
+fn counters(ari: &ari::Counters, engine: &EngineCounters) -> BTreeMap<String, u64> {
     let decode_errors = ari.decode_errors().map(|(_, count)| count).sum();
     [
         ("ari_connections", ari.connections()),
@@ -158,6 +159,7 @@ fn counters(ari: &ari::Counters) -> BTreeMap<String, u64> {
         ("ari_events_delivered", ari.delivered()),
         ("ari_events_ignored", ari.ignored()),
         ("ari_overruns", ari.overruns()),
+        ("late_answer", engine.late_answers()),
     ]
     .map(|(name, count)| (name.to_owned(), count))
     .into()

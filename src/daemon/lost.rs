@@ -1,12 +1,18 @@
 //! Attempts that a process which is gone has left open: what it knew of their end is lost, and that goes on record.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::{debug, error, info};
 
 use crate::engine::{LiveView, now};
+use crate::spool::Waiting;
 use crate::store::Store;
+
+/// How long to wait between looks at the spool, and how often.
+const PAUSE: Duration = Duration::from_millis(100);
+const PATIENCE: u32 = 50;
 
 /// Everything that tells an attempt that is out from one that is lost.
 #[derive(Debug)]
@@ -14,6 +20,8 @@ pub(super) struct Lost {
     pub(super) store: Store,
     pub(super) server_ip: String,
     pub(super) live: LiveView,
+    /// How many rows are on disk and not in the store yet.
+    pub(super) waiting: Waiting,
     /// How often calls were compared with Asterisk's channels.
     pub(super) compared: watch::Receiver<u64>,
 }
@@ -33,10 +41,25 @@ impl Lost {
         }
     }
 
+    /// Waits until what ended before has its end in the store; false where the store does not take it.
+    async fn ends_are_in_the_store(&self) -> bool {
+        for _ in 0..PATIENCE {
+            // First: what a call has just said is on its way to the disk.
+            tokio::time::sleep(PAUSE).await;
+            if self.waiting.count() == 0 {
+                return true;
+            }
+        }
+        false
+    }
+
     async fn close(&self) {
         // Before the list is asked for: a call that comes in between is younger and not looked at.
         let before_ms = now().wall_ms;
         let calls = self.live.calls().await;
+        if !self.ends_are_in_the_store().await {
+            return debug!("the spool is not empty: attempts that seem open may have ended");
+        }
         let alive: HashSet<String> = calls.iter().map(|call| call.identity.call_id.clone()).collect();
         match self.store.close_open_attempts(&self.server_ip, before_ms, alive).await {
             Ok(0) => debug!("no attempt was left open"),

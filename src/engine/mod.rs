@@ -5,12 +5,14 @@
 //! which carrier is next or what a failure means.
 
 pub mod agi;
+mod counters;
 mod door;
 mod live;
 mod port;
 mod runner;
 pub mod stasis;
 
+pub use counters::EngineCounters;
 pub use door::{Door, Permit};
 pub use live::{LiveCall, LiveReporter, LiveState, LiveView};
 pub use port::{AttemptLog, AttemptRecord, CallIdentity, CallPolicy, CallerEntry, DialerContract, Driver};

@@ -11,7 +11,9 @@ use tracing::{info, warn};
 use crate::admission::AttemptKind;
 use crate::call::{Attempt, Call, Command, Input, LegEvent, LegId, Now, Timer};
 use crate::carrier::CarrierId;
+use crate::verdict::AbandonReason;
 
+use super::counters::EngineCounters;
 use super::door::{Door, Permit};
 use super::live::LiveReporter;
 use super::port::{AttemptLog, AttemptRecord, CallIdentity, Driver};
@@ -49,6 +51,8 @@ pub struct RunnerShared {
     pub door: Door,
     /// Where attempts go on record.
     pub records: Arc<dyn AttemptLog>,
+    /// What is counted over all calls.
+    pub counters: Arc<EngineCounters>,
     /// Where the permits of legs go that the dialer has taken: they are out for as long as their channels live.
     pub taken: mpsc::UnboundedSender<TakenLeg>,
     /// Cancelled when the daemon goes down: connected calls are left to the next one.
@@ -195,7 +199,13 @@ impl<D: Driver> CallRunner<D> {
                     self.driver.start_leg(spec);
                 }
                 Command::AskLeg(leg) => self.driver.ask_leg(leg),
-                Command::AbandonLeg(leg, reason) => self.driver.abandon_leg(leg, reason),
+                Command::AbandonLeg(leg, reason) => {
+                    if reason == AbandonReason::LateAnswer {
+                        info!(%leg, "answered after it was given up");
+                        self.shared.counters.late_answer();
+                    }
+                    self.driver.abandon_leg(leg, reason);
+                }
                 Command::Connect(leg) => {
                     self.records_are_kept().await;
                     self.driver.connect(leg);

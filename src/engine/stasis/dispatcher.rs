@@ -216,7 +216,10 @@ impl Dispatcher {
         if let Event::StasisStart(start) = event {
             match start.args.first() {
                 // Answered after its call was over: nobody is left to talk to.
-                Some(kind) if kind == LEG => self.hang_up(start.channel.id.clone()),
+                Some(kind) if kind == LEG => {
+                    self.shared.runner.counters.late_answer();
+                    self.hang_up(start.channel.id.clone());
+                }
                 Some(_) | None => error!(
                     channel = start.channel.name,
                     args = ?start.args,

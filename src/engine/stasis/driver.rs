@@ -51,6 +51,7 @@ enum Done {
     CallerMissing,
     PlaceAgain(LegId),
     LegMissing(LegId),
+    LegTaken(LegId),
     LegSeen(LegId, Box<Channel>),
     Checked,
     Tidied,
@@ -214,6 +215,7 @@ impl StasisDriver {
                     self.leg_gone(id, LegEvent::Ended(evidence));
                 }
             }
+            Done::LegTaken(id) => self.leg_gone(id, LegEvent::Taken),
             Done::PlaceAgain(id) => self.place(id),
             Done::LegSeen(id, channel) => self.catch_up(id, &channel),
             Done::Checked => self.inputs.push_back(Input::EngineBack),
@@ -310,12 +312,14 @@ impl Driver for StasisDriver {
             Phase::Asked | Phase::Gone => {}
             Phase::Out => self.hang_up(id),
             Phase::Up if reason == AbandonReason::LateAnswer => self.hang_up(id),
-            // It may have been redirected away in this instant, and then it is a customer: this is refused if it was.
+            // It may have been redirected away in this instant, and then it is a customer.
             Phase::Up => {
-                let (ari, channel) = (self.tools.ari.clone(), leg.channel.clone());
+                let (ari, channel, home) = (self.tools.ari.clone(), leg.channel.clone(), leg.context.clone());
                 self.beside(async move {
-                    execute::end_if_ours(&ari, &channel).await;
-                    Done::Tidied
+                    match execute::end_unless_taken(&ari, &channel, &home).await {
+                        true => Done::LegTaken(id),
+                        false => Done::Tidied,
+                    }
                 });
             }
         }

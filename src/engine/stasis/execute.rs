@@ -243,6 +243,18 @@ pub(super) async fn go_on(ari: &Client, caller: &str, label: Label, variables: &
     .await;
 }
 
+/// Ends an answered leg unless the dialer has redirected it: whether it has. `home` is the context that the leg had when it was
+/// answered. A redirect that was accepted shows at once, a moment before the leg leaves the application; an order of ours
+/// would take its place.
+pub(super) async fn end_unless_taken(ari: &Client, channel: &str, home: &str) -> bool {
+    let context = ari.channels().get_variable(channel, "CHANNEL(context)").await;
+    let is_taken = matches!(context, Ok(Some(context)) if !home.is_empty() && context != home);
+    if !is_taken {
+        end_if_ours(ari, channel).await;
+    }
+    is_taken
+}
+
 /// Ends an answered leg if it is still ours: Asterisk refuses once the leg has left the application, and then it is a customer.
 pub(super) async fn end_if_ours(ari: &Client, channel: &str) {
     let to = ContinueInDialplan {

@@ -4,6 +4,7 @@ use tracing::{info, warn};
 
 use crate::ari::{Channel, ChannelState, Event};
 use crate::call::{Input, LegEvent, LegId};
+use crate::engine::Driver;
 use crate::verdict::Progress;
 
 use super::super::execute;
@@ -148,8 +149,8 @@ impl StasisDriver {
     pub(super) fn catch_up(&mut self, id: LegId, channel: &Channel) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.see(channel);
-        if leg.abandoned.is_some() {
-            return self.hang_up(id);
+        if let Some(reason) = leg.abandoned {
+            return self.abandon_leg(id, reason);
         }
         let reply = leg.reply.clone();
         let is_ours = channel.dialplan.app_name == "Stasis";

@@ -10,6 +10,7 @@ mod fast_agi;
 mod load;
 mod logs;
 mod operator;
+mod races;
 mod records;
 mod redirect;
 mod silence;
@@ -108,6 +109,26 @@ pub const ALL: &[Scenario] = scenarios![
         => fast_agi::killed_between_attempts,
     "too many FastAGI sessions" Short only(Agi, "Stasis has no such limit") => fast_agi::too_many_sessions,
     "ARI cut, FastAGI goes on" Short only(Agi, "without ARI a caller cannot enter Stasis") => fast_agi::ari_cut,
+    "race: caller gone, next leg asked for" Short only(Stasis, "it holds requests up that only Stasis makes")
+        => races::between_attempts,
+    "race: caller gone, next leg on its way" Short only(Stasis, "it holds requests up that only Stasis makes")
+        => races::with_the_next_leg_on_its_way,
+    "race: caller gone with the 503" Short => races::hangs_up_with_the_refusal,
+    "race: caller gone with the answer" Short => races::hangs_up_with_the_answer,
+    "race: caller gone with the redirect" Short => races::redirected_as_the_caller_ends,
+    "race: redirected while the connection is cut" Short only(Stasis, "it holds requests up that only Stasis makes")
+        => races::redirected_in_a_gap,
+    "race: 200 to a CANCEL" Short => races::answers_a_cancel,
+    "race: answer of a leg given up" Short only(Stasis, "it holds requests up that only Stasis makes")
+        => races::late_answer,
+    "race: 503 five times" Short => races::refuses_five_times,
+    "race: silent carrier wakes up late" Short => races::wakes_up_late,
+    "race: stale ringing of a leg given up" Short only(Stasis, "it holds requests up that only Stasis makes")
+        => races::stale_progress,
+    "race: connection cut for 300 ms between attempts" Short only(Stasis, "it holds requests up that only Stasis makes")
+        => races::cut_for_a_moment,
+    "race: connection cut for 3 s between attempts" Short only(Stasis, "it holds requests up that only Stasis makes")
+        => races::cut_for_seconds,
     "carrier row edited" Short => edits::used_at_once,
     "carrier row broken by an edit" Short => edits::broken,
     "carrier row edited, files not rebuilt yet" Short => edits::held_back,
