@@ -252,9 +252,10 @@ pub(super) async fn reload(rig: &mut Rig, report: &mut Report) -> Result<(), Lab
 
     let config = std::fs::read_to_string(rig.config()).context(|| "read the configuration".to_owned())?;
     let write = |text: &str| std::fs::write(rig.config(), text).context(|| "write the configuration".to_owned());
-    write(&format!("{config}[call]\nguard_ms = 1500\n"))?;
+    let with = |key: &str| config.replacen("[call]\n", &format!("[call]\n{key}\n"), 1);
+    write(&with("guard_ms = 1500"))?;
     let _reloaded: Reloaded = rig.ask_crankback("reload").await?;
-    write(&format!("{config}[call]\ngaurd_ms = 9000\n"))?;
+    write(&with("gaurd_ms = 9000"))?;
     let refused = rig.ask_crankback::<Reloaded>("reload").await;
     report.check(
         "a configuration with a slip is refused by the name of the key",
