@@ -126,13 +126,15 @@ impl NumberFormat {
     }
 }
 
-/// How long a leg of a carrier may take to show signs of life.
+/// How long a leg of a carrier may take to show signs of life, and then to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timers {
     /// Nothing at all came back from the carrier: move on. The last candidate never pays it.
     pub guard: Duration,
     /// The carrier said 100 Trying but neither rings nor sends media: move on.
     pub progress: Duration,
+    /// The called party may ring for so long: then the call ends as not answered. `None`: as long as the dialer lets it.
+    pub ring: Option<Duration>,
 }
 
 impl Default for Timers {
@@ -140,6 +142,7 @@ impl Default for Timers {
         Self {
             guard: Duration::from_secs(4),
             progress: Duration::from_secs(12),
+            ring: None,
         }
     }
 }

@@ -107,6 +107,7 @@ impl Snapshot {
         let default = Timers {
             guard: settings.call.guard,
             progress: settings.call.progress,
+            ring: None,
         };
         for carrier in &mut table.carriers {
             let mut own = tables.carrier_settings.iter();

@@ -82,6 +82,8 @@ pub struct Dial {
     /// Where the far end forwarded the call to (SIP 302).
     #[serde(default, deserialize_with = "filled")]
     pub forward: Option<String>,
+    /// The channel that Asterisk made of that, where it follows by itself.
+    pub forwarded: Option<Box<Channel>>,
 }
 
 /// A channel changed its state.

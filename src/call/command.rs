@@ -7,6 +7,7 @@ use crate::verdict::{AbandonReason, DialerResult};
 
 use super::attempt::Attempt;
 use super::input::{LegId, Timer};
+use super::repair::Repair;
 
 /// Everything an engine needs to send a leg on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct LegSpec {
     pub dial_string: String,
     /// The number that goes out on the wire.
     pub wire_number: String,
+    /// How it differs from the attempt before it, which the carrier refused.
+    pub repair: Option<Repair>,
     /// A backstop for the case that nobody is left to end the leg; the call's own timers come first.
     pub backstop: Duration,
 }

@@ -69,6 +69,10 @@ pub enum Timer {
     Guard(LegId),
     /// The carrier should have rung or sent media by now.
     Progress(LegId),
+    /// The leg has rung for as long as its carrier may.
+    Ring(LegId),
+    /// The attempt after this leg, through the same carrier, has waited long enough.
+    Again(LegId),
     /// The dialer's own limit for the whole call.
     Limit,
 }

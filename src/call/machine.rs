@@ -2,49 +2,27 @@
 //!
 //! An attempt goes on record before what follows from it is done: a process that dies in between has not forgotten it.
 
+mod leg;
 mod resume;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::routing::{Candidate, Plan};
+use crate::carrier::CarrierId;
+use crate::routing::Candidate;
 use crate::verdict::{
-    AbandonReason, Action, CarrierPolicies, Circumstances, DialerResult, EndedBy, Evidence, LastWord, Progress,
-    Rulebook, SipReply, Source, Verdict, judge,
+    AbandonReason, Action, CarrierPolicies, CarrierPolicy, Circumstances, DialerResult, EndedBy, Evidence, LastWord,
+    Progress, Rulebook, Verdict, judge,
 };
 
-use super::attempt::Attempt;
 use super::command::{Command, Indication, LegSpec};
 use super::input::{AdmissionRefusal, Input, LegEvent, LegId, Now, Timer};
+use super::repair::Repair;
+use super::spec::{CallSpec, TimeLimit};
 
+use leg::{Leg, Room};
 pub use resume::{ResumedLeg, ResumedStage};
-
-/// How long a call may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeLimit {
-    /// Until when attempts may be started and moved on from.
-    pub hunt_until: Instant,
-    /// When the call ends with NOANSWER, as `Dial(…,limit)` would. `None`: the dialer's own timeout ends it by hanging up.
-    pub ring_until: Option<Instant>,
-    /// No attempt but the first starts with less time left than this.
-    pub minimum_attempt: Duration,
-}
-
-/// What a call starts from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallSpec {
-    /// The carriers that may be tried, in order.
-    pub plan: Plan,
-    /// How carriers differ in what their answers mean.
-    pub policies: Arc<CarrierPolicies>,
-    /// How long it may take.
-    pub limit: TimeLimit,
-    /// At most so many attempts.
-    pub maximum_attempts: u32,
-    /// The caller hears ringing at once (`r` of `Dial()`).
-    pub ring_at_once: bool,
-}
 
 /// A leg that ends by itself if nobody is left to end it.
 const BACKSTOP: Duration = Duration::from_secs(125);
@@ -52,35 +30,20 @@ const BACKSTOP: Duration = Duration::from_secs(125);
 /// After a lost connection: by then an engine has told how far its legs have come.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 
-/// Q.850 cause 16.
-const NORMAL_CLEARING: u8 = 16;
-
-/// One leg of the call.
-#[derive(Clone, Debug)]
-struct Leg {
-    id: LegId,
-    candidate: Candidate,
-    started: Now,
-    progress: Progress,
-    last_reply: Option<SipReply>,
-    first_progress: Option<Now>,
-    answered: Option<Now>,
-    room: Room,
-}
-
-/// Whether the carrier had room for more when a leg went out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
-    /// More legs might have gone out.
-    Left,
-    /// It took the last place.
-    Taken,
-}
-
 #[derive(Clone, Debug)]
 enum State {
     /// The door is asked whether the next leg may go out.
-    Admitting { id: LegId, candidate: Candidate },
+    Admitting {
+        id: LegId,
+        candidate: Candidate,
+        repair: Option<Repair>,
+    },
+    /// The next attempt, through the same carrier, waits for its moment.
+    Pausing {
+        after: LegId,
+        candidate: Candidate,
+        repair: Repair,
+    },
     /// A leg is out and not answered.
     Trying { leg: Leg },
     /// The leg is answered, the caller is being connected.
@@ -100,6 +63,10 @@ pub struct Call {
     limit: TimeLimit,
     attempts_left: u32,
     legs_started: u32,
+    /// Carriers whose refused request was repaired: once is enough.
+    repaired: Vec<CarrierId>,
+    repeat_after: Duration,
+    changes_offers: bool,
     ring_indicated: bool,
     /// A leg was not let out because of a limit.
     is_over_limit: bool,
@@ -117,6 +84,9 @@ impl Call {
             limit: spec.limit,
             attempts_left: spec.maximum_attempts.max(1),
             legs_started: 0,
+            repaired: Vec::new(),
+            repeat_after: spec.repeat_after,
+            changes_offers: spec.changes_offers,
             ring_indicated: false,
             is_over_limit: false,
             engine_lost: false,
@@ -161,7 +131,11 @@ impl Call {
 
     fn admitted(&mut self, id: LegId, room: Room, now: Now, commands: &mut Vec<Command>) {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Admitting { id: asked, candidate } if asked == id => {
+            State::Admitting {
+                id: asked,
+                candidate,
+                repair,
+            } if asked == id => {
                 let leg = Leg {
                     id,
                     candidate,
@@ -187,6 +161,7 @@ impl Call {
                     technology: *technology,
                     dial_string: dial_string.clone(),
                     wire_number: wire_number.clone(),
+                    repair,
                     backstop: self.limit.ring_until.map_or(BACKSTOP, |until| {
                         until.saturating_duration_since(now.monotonic) + Duration::from_secs(5)
                     }),
@@ -196,6 +171,7 @@ impl Call {
                 self.state = State::Trying { leg };
             }
             state @ (State::Admitting { .. }
+            | State::Pausing { .. }
             | State::Trying { .. }
             | State::Connecting { .. }
             | State::Connected { .. }
@@ -205,12 +181,15 @@ impl Call {
 
     fn refused(&mut self, id: LegId, refusal: AdmissionRefusal, now: Now, commands: &mut Vec<Command>) {
         match &self.state {
-            State::Admitting { id: asked, .. } if *asked == id => {
-                self.attempts_left += 1;
+            State::Admitting { id: asked, repair, .. } if *asked == id => {
+                if repair.is_none() {
+                    self.attempts_left += 1;
+                }
                 self.is_over_limit |= refusal != AdmissionRefusal::ShuttingDown;
                 self.next_candidate(now, commands);
             }
             State::Admitting { .. }
+            | State::Pausing { .. }
             | State::Trying { .. }
             | State::Connecting { .. }
             | State::Connected { .. }
@@ -224,6 +203,7 @@ impl Call {
             State::Connecting { leg } if leg.id == id => self.answered(leg, Connection::Pending, event, now, commands),
             State::Connected { leg } if leg.id == id => self.answered(leg, Connection::Made, event, now, commands),
             state @ (State::Admitting { .. }
+            | State::Pausing { .. }
             | State::Trying { .. }
             | State::Connecting { .. }
             | State::Connected { .. }
@@ -247,13 +227,13 @@ impl Call {
             }
             LegEvent::Ringing(reply) => {
                 leg.heard(Progress::Ringing, reply);
-                leg.first_progress.get_or_insert(now);
+                leg.rings(now, commands);
                 self.indicate_ringing(commands);
                 self.state = State::Trying { leg };
             }
             LegEvent::Media(reply) => {
                 leg.heard(Progress::Media, reply);
-                leg.first_progress.get_or_insert(now);
+                leg.rings(now, commands);
                 commands.push(Command::Indicate(Indication::Progress));
                 self.state = State::Trying { leg };
             }
@@ -312,11 +292,11 @@ impl Call {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Trying { leg } | State::Connecting { leg } | State::Connected { leg } => {
                 let evidence = leg.evidence(EndedBy::Caller, None, now);
-                let verdict = self.judge(&leg, &evidence);
+                let verdict = self.judge(&leg, &evidence, None);
                 commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
                 commands.push(Command::AbandonLeg(leg.id, AbandonReason::CallerGone));
             }
-            State::Admitting { .. } | State::Over => {}
+            State::Admitting { .. } | State::Pausing { .. } | State::Over => {}
         }
     }
 
@@ -337,13 +317,31 @@ impl Call {
                 {
                     self.give_up(leg, AbandonReason::NoProgress, now, commands);
                 }
-                Timer::Limit => {
-                    let evidence = leg.given_up(AbandonReason::OutOfTime, now);
-                    let abandoned = leg.id;
-                    self.finish(leg, &evidence, now, commands);
-                    commands.push(Command::AbandonLeg(abandoned, AbandonReason::OutOfTime));
+                Timer::Ring(id) if id == leg.id && !self.engine_lost => {
+                    self.let_go(leg, AbandonReason::RingLimit, now, commands)
                 }
-                Timer::Guard(_) | Timer::Progress(_) => self.state = State::Trying { leg },
+                Timer::Limit => self.let_go(leg, AbandonReason::OutOfTime, now, commands),
+                Timer::Guard(_) | Timer::Progress(_) | Timer::Ring(_) | Timer::Again(_) => {
+                    self.state = State::Trying { leg };
+                }
+            },
+            State::Pausing {
+                after,
+                candidate,
+                repair,
+            } => match timer {
+                Timer::Again(id) if id == after && self.may_start(now) => {
+                    self.ask_for(candidate, Some(repair), commands);
+                }
+                Timer::Again(id) if id == after => self.end(commands),
+                Timer::Limit => self.end(commands),
+                Timer::Guard(_) | Timer::Progress(_) | Timer::Ring(_) | Timer::Again(_) => {
+                    self.state = State::Pausing {
+                        after,
+                        candidate,
+                        repair,
+                    };
+                }
             },
             state @ (State::Admitting { .. } | State::Connecting { .. } | State::Connected { .. } | State::Over) => {
                 self.state = state;
@@ -354,13 +352,16 @@ impl Call {
     fn engine_back(&mut self, now: Now, commands: &mut Vec<Command>) {
         self.engine_lost = false;
         let State::Trying { leg } = &self.state else { return };
-        // Both timers may have fired while nothing could be seen or asked.
+        // Its timers may have fired while nothing could be seen or asked.
         let since_start = now.monotonic.saturating_duration_since(leg.started.monotonic);
         if leg.progress == Progress::None && since_start >= leg.candidate.timers.guard {
             commands.push(Command::AskLeg(leg.id));
         }
         if leg.progress < Progress::Ringing && since_start >= leg.candidate.timers.progress {
             commands.push(Command::ArmTimer(Timer::Progress(leg.id), now.monotonic + SECOND_LOOK));
+        }
+        if leg.has_rung_too_long(now) {
+            commands.push(Command::ArmTimer(Timer::Ring(leg.id), now.monotonic + SECOND_LOOK));
         }
     }
 
@@ -373,34 +374,71 @@ impl Call {
         commands.push(Command::AbandonLeg(abandoned, reason));
     }
 
+    /// Gives a leg up, and the call with it.
+    fn let_go(&mut self, leg: Leg, reason: AbandonReason, now: Now, commands: &mut Vec<Command>) {
+        let evidence = leg.given_up(reason, now);
+        let abandoned = leg.id;
+        self.finish(leg, &evidence, now, commands);
+        commands.push(Command::AbandonLeg(abandoned, reason));
+    }
+
     /// The leg has ended without an answer: the one decision about it.
     fn settle(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
-        let verdict = self.judge(&leg, evidence);
+        let repair = self.repair_of(&leg, evidence, now);
+        let verdict = self.judge(&leg, evidence, repair);
         let action = verdict.action;
         self.last_word.hear(&verdict);
         commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
-        match action {
-            // Repairing needs an engine that can change the request; until then the next carrier is tried.
-            Action::Next | Action::RepairAndRetry => self.next_candidate(now, commands),
-            Action::OneMore => {
+        match (action, repair) {
+            (Action::RepairAndRetry, Some(repair)) => self.try_again(leg, repair, now, commands),
+            (Action::Next | Action::RepairAndRetry, _) => self.next_candidate(now, commands),
+            (Action::OneMore, _) => {
                 self.attempts_left = self.attempts_left.min(1);
                 self.next_candidate(now, commands);
             }
-            Action::Stop => self.end(commands),
+            (Action::Stop, _) => self.end(commands),
+        }
+    }
+
+    /// What may be changed for one more attempt through the same carrier: once a carrier, and never after ringing.
+    fn repair_of(&self, leg: &Leg, evidence: &Evidence, now: Now) -> Option<Repair> {
+        let is_first = !self.repaired.contains(&leg.candidate.carrier);
+        let rang = evidence.progress >= Progress::Ringing;
+        let repair = Repair::of(evidence).filter(|repair| self.changes_offers || !repair.changes_offer());
+        repair.filter(|_| is_first && !rang && evidence.ended_by == EndedBy::Carrier && self.may_start(now))
+    }
+
+    /// The same carrier once more. That takes no attempt away from the carriers behind it.
+    fn try_again(&mut self, leg: Leg, repair: Repair, now: Now, commands: &mut Vec<Command>) {
+        self.repaired.push(leg.candidate.carrier.clone());
+        if repair.waits() {
+            let at = now.monotonic + self.repeat_after;
+            commands.push(Command::ArmTimer(Timer::Again(leg.id), at));
+            self.state = State::Pausing {
+                after: leg.id,
+                candidate: leg.candidate,
+                repair,
+            };
+        } else {
+            self.ask_for(leg.candidate, Some(repair), commands);
         }
     }
 
     /// The call ends with what this leg's end means.
     fn finish(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
-        let verdict = self.judge(&leg, evidence);
+        let verdict = self.judge(&leg, evidence, None);
         self.last_word.hear(&verdict);
         commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
         self.end(commands);
     }
 
-    fn judge(&self, leg: &Leg, evidence: &Evidence) -> Verdict {
+    fn judge(&self, leg: &Leg, evidence: &Evidence, repair: Option<Repair>) -> Verdict {
+        let policy = CarrierPolicy {
+            repair_allowed: repair.is_some(),
+            ..self.policies.of(&leg.candidate.carrier).clone()
+        };
         let circumstances = Circumstances {
-            policy: self.policies.of(&leg.candidate.carrier),
+            policy: &policy,
             rules: Rulebook::built_in(),
             at_our_limit: leg.room == Room::Taken,
         };
@@ -418,8 +456,13 @@ impl Call {
     }
 
     fn can_move_on(&self, now: Now) -> bool {
-        let enough_time = self.limit.hunt_until.saturating_duration_since(now.monotonic) >= self.limit.minimum_attempt;
-        !self.waiting.is_empty() && self.attempts_left > 0 && enough_time
+        !self.waiting.is_empty() && self.attempts_left > 0 && self.may_start(now)
+    }
+
+    /// Whether there is time for one more attempt.
+    fn may_start(&self, now: Now) -> bool {
+        let left = self.limit.hunt_until.saturating_duration_since(now.monotonic);
+        left >= self.limit.minimum_attempt && now.monotonic < self.limit.setup_until
     }
 
     fn next_candidate(&mut self, now: Now, commands: &mut Vec<Command>) {
@@ -430,13 +473,18 @@ impl Call {
         match self.waiting.pop_front() {
             Some(candidate) if self.attempts_left > 0 => {
                 self.attempts_left -= 1;
-                self.legs_started += 1;
-                let id = LegId(self.legs_started);
-                commands.push(Command::Admit(id, candidate.carrier.clone()));
-                self.state = State::Admitting { id, candidate };
+                self.ask_for(candidate, None, commands);
             }
             Some(_) | None => self.end(commands),
         }
+    }
+
+    /// Asks the door for the next leg.
+    fn ask_for(&mut self, candidate: Candidate, repair: Option<Repair>, commands: &mut Vec<Command>) {
+        self.legs_started += 1;
+        let id = LegId(self.legs_started);
+        commands.push(Command::Admit(id, candidate.carrier.clone()));
+        self.state = State::Admitting { id, candidate, repair };
     }
 
     fn indicate_ringing(&mut self, commands: &mut Vec<Command>) {
@@ -451,54 +499,4 @@ impl Call {
 enum Connection {
     Pending,
     Made,
-}
-
-impl Leg {
-    fn heard(&mut self, progress: Progress, reply: Option<SipReply>) {
-        self.progress = self.progress.max(progress);
-        self.last_reply = reply.or_else(|| self.last_reply.take());
-    }
-
-    fn given_up(&self, reason: AbandonReason, now: Now) -> Evidence {
-        self.evidence(EndedBy::Us(reason), None, now)
-    }
-
-    /// The dialer redirected the answered leg away: for the caller that is a normal end.
-    fn taken(&self, now: Now) -> Evidence {
-        self.evidence(EndedBy::Carrier, Some(NORMAL_CLEARING), now)
-    }
-
-    fn evidence(&self, ended_by: EndedBy, q850: Option<u8>, now: Now) -> Evidence {
-        Evidence {
-            sip: self.last_reply.clone(),
-            q850,
-            source: Source::Unknown,
-            progress: self.progress,
-            ended_by,
-            refused: false,
-            elapsed: now.monotonic.saturating_duration_since(self.started.monotonic),
-            technology: self.candidate.technology,
-            retry_after: None,
-        }
-    }
-
-    fn attempt(&self, ended: Option<Now>, q850: Option<u8>, verdict: Option<Verdict>) -> Attempt {
-        let since_start = |then: Now| then.wall_ms - self.started.wall_ms;
-        Attempt {
-            n: self.id.0,
-            carrier: self.candidate.carrier.clone(),
-            wire_number: self.candidate.wire_number.clone(),
-            started_ms: self.started.wall_ms,
-            progress: self.progress,
-            pdd_ms: self.first_progress.map(since_start),
-            answered_after_ms: self.answered.map(since_start),
-            ended_ms: ended.map(|now| now.wall_ms),
-            reply: verdict
-                .as_ref()
-                .and_then(|verdict| verdict.dialer.tech.clone())
-                .or_else(|| self.last_reply.clone()),
-            q850,
-            verdict,
-        }
-    }
 }

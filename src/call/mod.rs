@@ -7,10 +7,14 @@ mod attempt;
 mod command;
 mod input;
 mod machine;
+mod repair;
+mod spec;
 #[cfg(test)]
 mod tests;
 
 pub use attempt::Attempt;
 pub use command::{Command, Indication, LegSpec};
 pub use input::{AdmissionRefusal, Input, LegEvent, LegId, Now, Timer};
-pub use machine::{Call, CallSpec, ResumedLeg, ResumedStage, TimeLimit};
+pub use machine::{Call, ResumedLeg, ResumedStage};
+pub use repair::Repair;
+pub use spec::{CallSpec, TimeLimit};

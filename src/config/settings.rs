@@ -141,6 +141,9 @@ pub struct CallSettings {
     /// `minimum_attempt_ms`: with less time left than this no further attempt starts.
     #[serde(rename = "minimum_attempt_ms", deserialize_with = "milliseconds")]
     pub minimum_attempt: Duration,
+    /// `setup_s`: all attempts together may take so long until one rings; whatever is out then is the last.
+    #[serde(rename = "setup_s", deserialize_with = "seconds")]
+    pub setup: Duration,
     /// Attempts that one call may make, the first included.
     pub max_attempts: u8,
     /// Whether media before the answer reaches the caller.
@@ -156,6 +159,7 @@ impl Default for CallSettings {
             default_time_left: Duration::from_secs(30),
             safety_margin: Duration::from_secs(1),
             minimum_attempt: Duration::from_secs(6),
+            setup: Duration::from_secs(20),
             max_attempts: 3,
             early_media: EarlyMedia::Auto,
         }

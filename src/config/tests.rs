@@ -166,6 +166,7 @@ fn all_problems_are_told_at_once() {
         "ari.username",
         "ari.password",
         "call.progress_ms",
+        "call.setup_s",
         "call.max_attempts",
         "control.socket",
     ];

@@ -191,6 +191,10 @@ fn call(call: &CallSettings, problems: &mut Vec<Problem>) {
             "less than call.guard_ms: the progress timer runs longer than the guard",
         );
     }
+    if call.setup <= call.guard {
+        let what = "not longer than call.guard_ms: no carrier that keeps silent could be given up for another";
+        problem(problems, "call.setup_s", what);
+    }
     if call.max_attempts == 0 {
         problem(problems, "call.max_attempts", "0: a call needs at least one attempt");
     }

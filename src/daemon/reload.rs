@@ -44,6 +44,7 @@ const fn rules(call: &CallSettings) -> TimeRules {
         default_time_left: call.default_time_left,
         safety_margin: call.safety_margin,
         minimum_attempt: call.minimum_attempt,
+        setup: call.setup,
     }
 }
 

@@ -253,6 +253,7 @@ mod tests {
             technology: Technology::Pjsip,
             dial_string: String::new(),
             wire_number: String::new(),
+            repair: None,
             backstop: Duration::ZERO,
         })
     }

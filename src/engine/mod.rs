@@ -16,4 +16,4 @@ pub use counters::EngineCounters;
 pub use door::{Door, Permit};
 pub use live::{LiveCall, LiveReporter, LiveState, LiveView};
 pub use port::{AttemptLog, AttemptRecord, CallIdentity, CallPolicy, CallerEntry, DialerContract, Driver};
-pub use runner::{CallRunner, RunnerEnd, RunnerShared, TakenLeg, now};
+pub use runner::{CallRunner, RunnerEnd, RunnerShared, TakenLeg, now, repeat_pause};

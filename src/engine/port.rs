@@ -70,6 +70,12 @@ pub struct CallerEntry {
 }
 
 impl CallerEntry {
+    /// Whether somebody is at the other end before the answer: an agent's conference, or a telephone on a channel of its own.
+    /// The half of a Local channel that runs the dialplan is alone until it is answered.
+    pub fn hears_before_answer(&self) -> bool {
+        self.is_up || !self.channel_name.starts_with("Local/")
+    }
+
     /// Whether a single-letter option stands in the `Dial()` options, outside of any option's argument.
     pub fn has_option(&self, option: char) -> bool {
         let mut depth = 0_u32;

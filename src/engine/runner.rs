@@ -1,6 +1,7 @@
 //! The runner: one task per call. It feeds the call's state machine and carries its commands to a driver.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -42,6 +43,13 @@ pub fn now() -> Now {
         monotonic: Instant::now(),
         wall_ms: i64::try_from(wall.as_millis()).unwrap_or(i64::MAX),
     }
+}
+
+/// How long a call's request waits that is sent once more as it was: 0.1 to 2 seconds, evenly spread.
+pub fn repeat_pause() -> Duration {
+    // Every state hashes with keys of its own, drawn at random.
+    let drawn = std::hash::RandomState::new().build_hasher().finish();
+    Duration::from_millis(100 + drawn % 1_901)
 }
 
 /// What all runners share.

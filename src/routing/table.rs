@@ -284,6 +284,7 @@ mod tests {
         carriers[0].timers = Timers {
             guard: Duration::from_secs(1),
             progress: Duration::from_secs(2),
+            ring: None,
         };
         let table = RouteTable::build(carriers, vec![], HashMap::new());
         let leg = |request: &CallRequest| table.plan(request).stages[0].legs[0].clone();

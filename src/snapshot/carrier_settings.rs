@@ -45,6 +45,7 @@ pub(super) fn timers(row: Option<&CarrierSettingsRow>, default: Timers) -> Timer
         Some(row) => Timers {
             guard: milliseconds(row.guard_ms).unwrap_or(default.guard),
             progress: milliseconds(row.progress_ms).unwrap_or(default.progress),
+            ring: default.ring,
         },
         None => default,
     }

@@ -41,17 +41,19 @@ const AFTER_MEDIA: Rule = rule(
     Health::None,
     "the caller may have heard the called party",
 );
+const RING_LIMIT: Rule = rule("ring_limit", Stop, Health::None, "rang as long as the carrier may");
 const NO_RESPONSE: Rule = rule("no_response", Next, Health::Strong, "no response from the carrier");
 const NO_PROGRESS: Rule = rule("no_progress", Next, Health::Weak, "no progress from the carrier");
 const UNSEEN_END: Rule = rule("unseen_end", Stop, Health::None, "nobody saw how it ended");
 const REFUSED: Rule = rule("refused", Next, Health::Strong, "Asterisk cannot reach the carrier");
 
 /// All of them, in the order in which they are asked.
-pub const RULES: [Rule; 10] = [
+pub const RULES: [Rule; 11] = [
     CALLER_GONE,
     LATE_ANSWER,
     ANSWERED,
     OUT_OF_TIME,
+    RING_LIMIT,
     AFTER_RINGING,
     AFTER_MEDIA,
     NO_RESPONSE,
@@ -71,7 +73,9 @@ pub(super) fn decide(evidence: &Evidence, policy: &CarrierPolicy) -> Option<Rule
     match evidence.ended_by {
         EndedBy::Caller | EndedBy::Us(AbandonReason::CallerGone) => return Some(CALLER_GONE),
         EndedBy::Us(AbandonReason::LateAnswer) => return Some(LATE_ANSWER),
-        EndedBy::Us(AbandonReason::OutOfTime | AbandonReason::NoResponse | AbandonReason::NoProgress)
+        EndedBy::Us(
+            AbandonReason::OutOfTime | AbandonReason::RingLimit | AbandonReason::NoResponse | AbandonReason::NoProgress,
+        )
         | EndedBy::Carrier
         | EndedBy::Unseen => {}
     }
@@ -80,6 +84,9 @@ pub(super) fn decide(evidence: &Evidence, policy: &CarrierPolicy) -> Option<Rule
     }
     if evidence.ended_by == EndedBy::Us(AbandonReason::OutOfTime) {
         return Some(OUT_OF_TIME);
+    }
+    if evidence.ended_by == EndedBy::Us(AbandonReason::RingLimit) {
+        return Some(RING_LIMIT);
     }
     if rang(evidence, policy) {
         match evidence.progress {
@@ -94,7 +101,9 @@ pub(super) fn decide(evidence: &Evidence, policy: &CarrierPolicy) -> Option<Rule
         // The leg may have been answered, and Asterisk then hangs it up: the called party must not be rung again.
         EndedBy::Unseen if evidence.elapsed >= FASTEST_ANSWER => return Some(UNSEEN_END),
         EndedBy::Caller
-        | EndedBy::Us(AbandonReason::CallerGone | AbandonReason::LateAnswer | AbandonReason::OutOfTime)
+        | EndedBy::Us(
+            AbandonReason::CallerGone | AbandonReason::LateAnswer | AbandonReason::OutOfTime | AbandonReason::RingLimit,
+        )
         | EndedBy::Carrier
         | EndedBy::Unseen => {}
     }

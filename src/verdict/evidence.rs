@@ -85,6 +85,8 @@ pub enum AbandonReason {
     NoResponse,
     /// The carrier took the call but neither rang nor sent media within its progress limit.
     NoProgress,
+    /// It rang for as long as its carrier may.
+    RingLimit,
     /// The dialer's own limit is reached.
     OutOfTime,
     /// The caller hung up.
@@ -99,6 +101,7 @@ impl AbandonReason {
         match self {
             Self::NoResponse => "no_response",
             Self::NoProgress => "no_progress",
+            Self::RingLimit => "ring_limit",
             Self::OutOfTime => "out_of_time",
             Self::CallerGone => "caller_gone",
             Self::LateAnswer => "late_answer",

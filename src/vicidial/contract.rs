@@ -47,6 +47,8 @@ pub struct TimeRules {
     pub safety_margin: Duration,
     /// No attempt but the first starts with less time left.
     pub minimum_attempt: Duration,
+    /// No attempt but the first starts later than this, whatever time is left.
+    pub setup: Duration,
 }
 
 /// Dial timeouts by campaign; replaced as a whole when the campaigns are read again.
@@ -112,6 +114,7 @@ impl DialerContract for VicidialContract {
         let left = limit.saturating_sub(age).saturating_sub(rules.safety_margin);
         TimeLimit {
             hunt_until: now.monotonic + left,
+            setup_until: now.monotonic + rules.setup.saturating_sub(age),
             // Without a limit in the Dial() line nothing but the dialer's own timeout would end the ringing.
             ring_until: caller
                 .limit
@@ -131,6 +134,7 @@ mod tests {
             default_time_left: Duration::from_secs(30),
             safety_margin: Duration::from_secs(1),
             minimum_attempt: Duration::from_secs(6),
+            setup: Duration::from_secs(20),
         };
         let timeouts = HashMap::from([("TESTCAMP".to_owned(), Duration::from_secs(26))]);
         VicidialContract::new(

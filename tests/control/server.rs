@@ -250,6 +250,7 @@ async fn a_look_at_two_thousand_calls_disturbs_none() {
         technology: Technology::Pjsip,
         dial_string: String::new(),
         wire_number: String::new(),
+        repair: None,
         backstop: Duration::ZERO,
     });
     let mut reporters = Vec::new();

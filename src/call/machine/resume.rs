@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::call::{Command, LegId, Now, Timer};
+use crate::call::{CallSpec, Command, LegId, Now, Timer};
 use crate::routing::Candidate;
 use crate::verdict::{LastWord, Progress, SipReply};
 
-use super::{Call, CallSpec, Leg, Room, State};
+use super::{Call, Leg, Room, State};
 
 /// How far a leg of another process has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Call {
                 resumed.candidate
             }
         };
-        let (id, timers) = (resumed.id, candidate.timers);
+        let (id, timers, carrier) = (resumed.id, candidate.timers, candidate.carrier.clone());
         let leg = Leg {
             id,
             candidate,
@@ -70,6 +70,9 @@ impl Call {
                 }
                 commands.push(Command::ArmTimer(Timer::Guard(id), now.monotonic + timers.guard));
                 commands.push(Command::ArmTimer(Timer::Progress(id), now.monotonic + timers.progress));
+                if let Some(ring) = timers.ring.filter(|_| resumed.progress >= Progress::Ringing) {
+                    commands.push(Command::ArmTimer(Timer::Ring(id), now.monotonic + ring));
+                }
                 State::Trying { leg }
             }
             ResumedStage::Answered => {
@@ -85,6 +88,10 @@ impl Call {
             limit: spec.limit,
             attempts_left: spec.maximum_attempts.saturating_sub(id.0),
             legs_started: id.0,
+            // The leg may be a repaired one already.
+            repaired: vec![carrier],
+            repeat_after: spec.repeat_after,
+            changes_offers: spec.changes_offers,
             ring_indicated: resumed.progress >= Progress::Ringing,
             is_over_limit: false,
             engine_lost: false,

@@ -33,7 +33,8 @@ pub(super) struct Outcome {
 /// The arguments of `Dial()`.
 pub(super) fn dial_arguments(dial_string: &str, timeout: Option<Duration>, options: &str) -> String {
     let timeout = timeout.map_or(String::new(), |timeout| timeout.as_secs_f64().to_string());
-    format!("{dial_string},{timeout},{options}")
+    // i: a carrier's redirection (302) is not followed.
+    format!("{dial_string},{timeout},i{options}")
 }
 
 /// Rounded up, and never nothing: `Dial()` takes 0 for no limit.
@@ -193,9 +194,9 @@ mod tests {
     #[test]
     fn dials_as_the_dialer_would() {
         let arguments = |timeout: Option<u64>| dial_arguments("PJSIP/1@a", timeout.map(Duration::from_millis), "To");
-        assert_eq!(arguments(None), "PJSIP/1@a,,To");
-        assert_eq!(arguments(Some(26_000)), "PJSIP/1@a,26,To");
-        assert_eq!(arguments(Some(2_500)), "PJSIP/1@a,2.5,To");
+        assert_eq!(arguments(None), "PJSIP/1@a,,iTo");
+        assert_eq!(arguments(Some(26_000)), "PJSIP/1@a,26,iTo");
+        assert_eq!(arguments(Some(2_500)), "PJSIP/1@a,2.5,iTo");
         for (milliseconds, seconds) in [(0, 1), (999, 1), (7_000, 7), (7_001, 8)] {
             assert_eq!(
                 whole_seconds(Duration::from_millis(milliseconds)),

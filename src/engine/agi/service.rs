@@ -11,7 +11,9 @@ use super::session::AgiDriver;
 use super::sidecar::Sidecar;
 use crate::agi::{Prelude, Session};
 use crate::call::{Call, CallSpec};
-use crate::engine::{CallIdentity, CallPolicy, CallRunner, CallerEntry, DialerContract, LiveView, RunnerShared, now};
+use crate::engine::{
+    CallIdentity, CallPolicy, CallRunner, CallerEntry, DialerContract, LiveView, RunnerShared, now, repeat_pause,
+};
 use crate::routing::{CallRequest, RouteTable};
 use crate::verdict::CarrierPolicies;
 
@@ -80,6 +82,9 @@ impl Service {
             maximum_attempts: shared.policy.load().maximum_attempts,
             // Dial() itself rings.
             ring_at_once: false,
+            // Dial() offers what the trunk allows.
+            changes_offers: false,
+            repeat_after: repeat_pause(),
         };
         let (call, commands) = Call::new(spec, now);
         let identity = CallIdentity {

@@ -388,6 +388,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S>
             // NOANSWER, as after a timeout; and a cause of its own, where Dial() would leave that of the attempt before. The
             // first attempt ends by the timeout of Dial().
             AbandonReason::OutOfTime if id > FIRST => HangupReason::Normal,
+            // Dial() has no such limit of its own.
+            AbandonReason::RingLimit => HangupReason::Normal,
             // Dial() ends its leg itself when the caller hangs up. One that it has connected is the call.
             AbandonReason::OutOfTime | AbandonReason::CallerGone | AbandonReason::LateAnswer => return,
         };

@@ -15,7 +15,7 @@ use tracing::{Instrument, debug, error, error_span, info, warn};
 use crate::ari::{Capabilities, Channel, Client, Event, LostReason, Notice};
 use crate::call::{Call, CallSpec, LegSpec, Now, ResumedLeg, ResumedStage};
 use crate::carrier::{AfterDial, Technology, Timers};
-use crate::engine::runner::now;
+use crate::engine::runner::{now, repeat_pause};
 use crate::engine::{
     CallIdentity, CallPolicy, CallRunner, CallerEntry, DialerContract, LiveReporter, LiveState, LiveView, RunnerEnd,
     RunnerShared, TakenLeg,
@@ -244,6 +244,8 @@ impl Dispatcher {
             limit: self.shared.contract.time_limit(caller, now),
             maximum_attempts: self.shared.policy.load().maximum_attempts,
             ring_at_once: caller.has_option('r'),
+            changes_offers: true,
+            repeat_after: repeat_pause(),
         };
         (spec, routes.after_dial(&caller.carrier, &caller.dialled))
     }
@@ -280,6 +282,7 @@ impl Dispatcher {
             technology,
             dial_string: technology.dial_string(origin.carrier.as_str(), &origin.wire_number),
             wire_number: origin.wire_number.clone(),
+            repair: None,
             backstop: Duration::ZERO,
         };
         let started_ms = leg.creationtime.as_ref().and_then(|time| time.epoch_milliseconds());

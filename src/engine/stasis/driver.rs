@@ -64,6 +64,7 @@ pub(super) struct StasisDriver {
     after_dial: AfterDial,
     caller_is_here: bool,
     released: bool,
+    ring_indicated: bool,
     progress_indicated: bool,
     tech_told: bool,
     legs: BTreeMap<LegId, Leg>,
@@ -114,6 +115,7 @@ impl StasisDriver {
             after_dial,
             caller_is_here: true,
             released: false,
+            ring_indicated: false,
             progress_indicated: false,
             tech_told: false,
             legs: BTreeMap::new(),
@@ -156,7 +158,7 @@ impl StasisDriver {
     fn wants_early_media(&self, technology: Technology) -> bool {
         // chan_sip and chan_iax2 legs report some failures as frames, which would fail the caller inside a shared bridge.
         self.tools.early_media == EarlyMedia::Auto
-            && self.caller.is_up
+            && self.caller.hears_before_answer()
             && technology == Technology::Pjsip
             && !self.caller.has_option('r')
             && self.tools.capabilities.create_variables
@@ -337,11 +339,19 @@ impl Driver for StasisDriver {
     }
 
     fn indicate(&mut self, indication: Indication) {
-        // A caller that is up hears what the bridge carries; Dial() sends it no ringing either.
-        if self.caller.is_up {
+        // A caller that is up hears what the bridge carries; Dial() sends it no ringing either. A leg in the caller's bridge
+        // brings its ringing and progress there by itself.
+        let shares_bridge = |leg: &Leg| leg.placement == Placement::InBridge;
+        if self.caller.is_up || self.legs.values().next_back().is_some_and(shares_bridge) {
             return;
         }
+        // Progress would silence a telephone's own ringing, and this leg's media does not come through.
+        let indication = match indication {
+            Indication::Progress if self.caller.hears_before_answer() => Indication::Ringing,
+            Indication::Progress | Indication::Ringing => indication,
+        };
         match indication {
+            Indication::Ringing if std::mem::replace(&mut self.ring_indicated, true) => {}
             Indication::Ringing => {
                 // If the caller hangs up now, its h runs before anything more can be told.
                 let reply = self.legs.values().rev().find_map(|leg| leg.reply.as_ref());

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tracing::warn;
 
 use crate::ari::{self, AddChannel, Capabilities, Channel, Client, ContinueInDialplan, HangupReason};
-use crate::call::LegSpec;
+use crate::call::{LegSpec, Repair};
+use crate::carrier::Technology;
 use crate::engine::CallerEntry;
 use crate::verdict::SipReply;
 
@@ -78,6 +79,11 @@ const SHOW_REPLY: (&str, &str) = ("CB_RX_1", "${HANGUPCAUSE(${CHANNEL},tech)}");
 /// Runs the `h` of the context in which a redirected leg ends; such a leg runs none by itself.
 const ON_HANGUP: (&str, &str) = ("CHANNEL(hangup_handler_push)", "crankback-leg,h,1");
 
+/// Where Asterisk looks for the user part of a 302's Contact, which it follows by itself: a context in which nothing can be
+/// dialled. Otherwise it is the trunk's own.
+const NO_FORWARDING: (&str, &str) = ("FORWARD_CONTEXT", HANGUP_CONTEXT);
+const HANGUP_CONTEXT: &str = "crankback-hangup";
+
 /// Tells another process whose a leg is before it is answered; afterwards its application arguments do.
 const ORIGIN: &str = "CB_ORIGIN";
 
@@ -96,11 +102,14 @@ pub(super) async fn place(
     placement: Placement,
 ) -> Result<Channel, ari::Error> {
     let app_args = translate::leg_arguments(&caller.channel_id, spec);
+    let mut variables = vec![SHOW_REPLY, ON_HANGUP, (ORIGIN, &app_args)];
+    variables.extend(repair(spec));
     match placement {
         Placement::Originated => {
             // VICIdial finds its call by the name on the trunk channel (option o of Dial()).
             let name = caller.caller_name.replace(['"', '\\'], "");
             let caller_id = format!("\"{name}\" <{}>", caller.caller_number);
+            variables.push(NO_FORWARDING);
             let leg = ari::Originate {
                 endpoint: &spec.dial_string,
                 app: ari.app(),
@@ -110,11 +119,13 @@ pub(super) async fn place(
                 channel_id: Some(channel),
                 originator: Some(&caller.channel_id),
                 formats: None,
-                variables: &[SHOW_REPLY, ON_HANGUP, (ORIGIN, &app_args)],
+                variables: &variables,
             };
             ari.channels().originate(&leg).await
         }
         Placement::InBridge => {
+            variables.push(("CALLERID(name)", &caller.caller_name));
+            variables.push(("CALLERID(num)", &caller.caller_number));
             let leg = ari::Create {
                 endpoint: &spec.dial_string,
                 app: ari.app(),
@@ -122,16 +133,19 @@ pub(super) async fn place(
                 channel_id: Some(channel),
                 originator: Some(&caller.channel_id),
                 formats: None,
-                variables: &[
-                    SHOW_REPLY,
-                    ON_HANGUP,
-                    (ORIGIN, &app_args),
-                    ("CALLERID(name)", &caller.caller_name),
-                    ("CALLERID(num)", &caller.caller_number),
-                ],
+                variables: &variables,
             };
             ari.channels().create(&leg).await
         }
+    }
+}
+
+/// What makes the leg's request differ from the one that the carrier refused. See `docs/decisions/0003-repairs.md`.
+fn repair(spec: &LegSpec) -> Option<(&'static str, &'static str)> {
+    match (spec.repair?, spec.technology) {
+        (Repair::OtherCodecs, Technology::Pjsip) => Some(("PJSIP_MEDIA_OFFER(audio)", "!all,alaw,ulaw")),
+        (Repair::OtherCodecs, Technology::Sip) => Some(("SIP_CODEC_OUTBOUND", "alaw,ulaw")),
+        (Repair::OtherCodecs, Technology::Iax2) | (Repair::Again, _) => None,
     }
 }
 
@@ -258,7 +272,7 @@ pub(super) async fn end_unless_taken(ari: &Client, channel: &str, home: &str) ->
 /// Ends an answered leg if it is still ours: Asterisk refuses once the leg has left the application, and then it is a customer.
 pub(super) async fn end_if_ours(ari: &Client, channel: &str) {
     let to = ContinueInDialplan {
-        context: Some("crankback-hangup"),
+        context: Some(HANGUP_CONTEXT),
         extension: Some("s"),
         priority: None,
         label: None,

@@ -13,7 +13,7 @@ use super::translate;
 pub(super) enum Placement {
     /// Originated; it comes under our control when it answers.
     Originated,
-    /// Created, in the caller's bridge before it is dialled.
+    /// Created, in the caller's bridge before it is dialled: what it says and plays before the answer reaches the caller.
     InBridge,
 }
 
@@ -45,6 +45,8 @@ pub(super) struct Leg {
     pub(super) context: String,
     pub(super) reply: Option<SipReply>,
     pub(super) hangup_requested: bool,
+    /// The carrier wants us to call somebody else (3xx).
+    pub(super) redirected: bool,
     pub(super) abandoned: Option<AbandonReason>,
     /// How often Asterisk was asked for it.
     pub(super) requests: u32,
@@ -85,6 +87,7 @@ impl Leg {
             context: String::new(),
             reply: None,
             hangup_requested: false,
+            redirected: false,
             abandoned: None,
             requests: 0,
         }

@@ -226,6 +226,7 @@ mod tests {
             technology: Technology::Pjsip,
             dial_string: String::new(),
             wire_number: "+15551200".into(),
+            repair: None,
             backstop: Duration::ZERO,
         };
         let text = leg_arguments("1795226151.1", &spec);

@@ -9,6 +9,7 @@ pub mod report;
 pub mod scenarios;
 mod table;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -34,6 +35,32 @@ pub const SOON: Duration = Duration::from_secs(10);
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(26);
 /// The dialer that the daemon is told to be.
 const SERVER_IP: &str = "127.0.0.1";
+
+/// Whoever calls in is put through: where Asterisk follows a carrier's redirection, a call comes out at the backup.
+const PUTS_THROUGH: &str = "[trunkinbound](+)\nexten => _X.,1,Dial(PJSIP/${EXTEN}@backup)\n";
+
+/// The account of a telephone, and what it may dial: an entry as it is, `d` before it for plain `Dial()`, `r` for ringing
+/// at once, `dr` for both.
+pub const PHONE: &str = "phone";
+const PHONES: &str = "[phones]\n\
+    exten => _9X.,1,Goto(default,${EXTEN},1)\n\
+    exten => _5X.,1,Goto(default,${EXTEN},1)\n\
+    exten => _d9X.,1,Goto(native,${EXTEN:1},1)\n\
+    exten => _d5X.,1,Goto(native,${EXTEN:1},1)\n\
+    exten => _r9X.,1,Gosub(crankback,s,1(PRIMARY,${EXTEN:1},PJSIP/${EXTEN:2}@primary,,Tor))\n\
+    exten => _dr9X.,1,Dial(PJSIP/${EXTEN:3}@primary,,Tor)\n";
+
+/// A trunk that offers G.722 beside what the others offer.
+fn wideband(mut trunk: Trunk) -> Trunk {
+    trunk.extra.push_str("allow = g722\n");
+    trunk
+}
+
+fn telephone(name: &str, address: SocketAddr) -> Trunk {
+    let mut trunk = Trunk::pjsip(name, address);
+    trunk.extra.push_str("context = phones\n");
+    trunk
+}
 
 /// The carriers of the table by the dial prefix that reaches each; behind every one of them stands `BACKUP`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,9 +235,10 @@ impl Rig {
             .trunk(Trunk::pjsip("primary", primary.addr()))
             .trunk(Trunk::pjsip("backup", backup.addr()))
             .trunk(Trunk::pjsip("inbound", inbound.addr()))
+            .trunk(telephone(PHONE, inbound.addr()))
             .trunk(Trunk::pjsip_tcp("refusing", closed_tcp.address()))
             .trunk(Trunk::pjsip("unreachable", silent_udp).qualified(Duration::from_secs(1)))
-            .trunk(Trunk::oldest_driver(version, "olddriver", primary.addr()));
+            .trunk(wideband(Trunk::oldest_driver(version, "olddriver", primary.addr())));
         for (native, row) in natives.iter().zip(&rows) {
             config = config
                 .native_entry(&native.dialplan_entry)
@@ -220,6 +248,8 @@ impl Rig {
         config
             .globals
             .push_str("CRANKBACK_VICIDIAL_LOG = agi://127.0.0.1:4577/call_log\n");
+        config.extra_dialplan.push_str(PUTS_THROUGH);
+        config.extra_dialplan.push_str(PHONES);
         config.dialplan_files.push(PathBuf::from(concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/asterisk/extensions-crankback.conf"

@@ -9,6 +9,7 @@ use super::message::{Message, StartLine};
 use super::record::{CallRecord, Direction, Moment, Outcome, Packet};
 use super::reply::respond;
 use super::script::{Answer, CancelReaction, Final, Media, Refusal, Script, Step};
+use super::sdp::AudioLine;
 use super::server::House;
 use super::stats::Stats;
 use super::timers::{CallNumber, Due, Timer};
@@ -59,6 +60,8 @@ pub(super) struct Call {
     round: u32,
     last_response: Option<Message>,
     is_cancelled: bool,
+    /// The only codec it speaks.
+    codec: Option<u8>,
 }
 
 impl Call {
@@ -89,6 +92,7 @@ impl Call {
             round: 0,
             last_response: None,
             is_cancelled: false,
+            codec: None,
         };
         house.board.open_record(number, record);
         house.board.count(|stats| {
@@ -116,6 +120,23 @@ impl Call {
                 }
                 Step::Challenge(code) if self.brings_credentials(code) => {}
                 Step::Challenge(code) => return self.challenge(code, house),
+                Step::NeedsCodec {
+                    payload_type,
+                    otherwise,
+                } => {
+                    if !self.is_offered(payload_type) {
+                        return self.refuse(Refusal::code(otherwise), house);
+                    }
+                    self.codec = Some(payload_type);
+                }
+                Step::DislikesCodec {
+                    payload_type,
+                    otherwise,
+                } => {
+                    if self.is_offered(payload_type) {
+                        return self.refuse(Refusal::code(otherwise), house);
+                    }
+                }
                 Step::Final(Final::Refuse(refusal)) => return self.refuse(refusal, house),
                 Step::Final(Final::Answer(answer)) => return self.answer(answer, house),
             }
@@ -265,6 +286,10 @@ impl Call {
         Ok(())
     }
 
+    fn is_offered(&self, payload_type: u8) -> bool {
+        AudioLine::parse(&self.invite.body_text()).is_some_and(|offer| offer.payload_types.contains(&payload_type))
+    }
+
     fn brings_credentials(&self, code: u16) -> bool {
         let name = if code == 407 {
             "Proxy-Authorization"
@@ -332,7 +357,10 @@ impl Call {
     fn describe_media(&mut self, media: Media, house: &House) -> Result<String, u16> {
         let mut open = match self.media.take() {
             Some(open) => open,
-            None => CallMedia::open(self.number, &self.invite.body_text(), self.script.uses_rtp(), house)?,
+            None => {
+                let offer = self.invite.body_text();
+                CallMedia::open(self.number, &offer, self.codec, self.script.uses_rtp(), house)?
+            }
         };
         open.play(media);
         let counters = open.counters();

@@ -103,6 +103,11 @@ impl FakeCarrier {
         self.board.settings().plan.on_number(number, script);
     }
 
+    /// What it does with exactly this number, one script a call; the last one stays.
+    pub fn on_number_in_turn(&self, number: &str, scripts: impl IntoIterator<Item = Script>) {
+        self.board.settings().plan.in_turn(number, scripts);
+    }
+
     /// What it does with numbers that start so; the longest prefix wins, an exact number wins over all.
     pub fn on_prefix(&self, prefix: &str, script: Script) {
         self.board.settings().plan.on_prefix(prefix, script);

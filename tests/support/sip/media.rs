@@ -21,18 +21,24 @@ pub(super) struct CallMedia {
 }
 
 impl CallMedia {
-    /// Opens the carrier's side for an offer; an empty body is an INVITE without offer.
+    /// Opens the carrier's side for an offer; an empty body is an INVITE without offer. `only` is the one codec it speaks.
     ///
     /// # Errors
     /// The SIP code to refuse the call with: 488 when no codec fits, 500 when no port could be bound.
-    pub(super) fn open(call: CallNumber, offer: &str, wants_rtp: bool, house: &House) -> Result<Self, u16> {
+    pub(super) fn open(
+        call: CallNumber,
+        offer: &str,
+        only: Option<u8>,
+        wants_rtp: bool,
+        house: &House,
+    ) -> Result<Self, u16> {
         const NOT_ACCEPTABLE: u16 = 488;
         const SERVER_ERROR: u16 = 500;
         let (codec, remote) = if offer.is_empty() {
-            (sdp::PCMU, None)
+            (only.unwrap_or(sdp::PCMU), None)
         } else {
             let line = AudioLine::parse(offer).ok_or(NOT_ACCEPTABLE)?;
-            (line.codec().ok_or(NOT_ACCEPTABLE)?, Some(line.address))
+            (only.or_else(|| line.codec()).ok_or(NOT_ACCEPTABLE)?, Some(line.address))
         };
         let rtp = wants_rtp
             .then(|| RtpSession::start(house.address.ip(), codec, Arc::clone(&house.board)))

@@ -17,6 +17,7 @@
 //! | `timers.rs` | RFC 3261 timer values and the queue of what is due |
 //! | `message.rs`, `header.rs`, `reply.rs` | SIP text: messages, header values, responses to a request |
 //! | `transport.rs`, `framing.rs` | sockets, and where a message ends on a TCP stream |
+//! | `phone.rs` | the other side: a telephone that calls in |
 //! | `media.rs`, `sdp.rs`, `rtp.rs` | the media of a call |
 
 #![allow(
@@ -42,6 +43,7 @@ mod script;
 mod sdp;
 mod server;
 mod stats;
+mod telephone;
 mod timers;
 mod transport;
 
@@ -53,5 +55,6 @@ pub use phone::{Heard, Phone, PhoneCall, PhoneState};
 pub use record::{CallRecord, Direction, Moment, Outcome, Packet};
 pub use script::{Answer, CancelReaction, Final, Media, Refusal, Script, Step};
 pub use stats::Stats;
+pub use telephone::{State as TelephoneState, Telephone};
 pub use timers::SipTimers;
 pub use transport::Transport;

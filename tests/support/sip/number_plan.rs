@@ -1,6 +1,6 @@
 //! Which script a dialled number gets.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::script::{Answer, CancelReaction, Final, Refusal, Script};
@@ -9,7 +9,7 @@ use super::script::{Answer, CancelReaction, Final, Refusal, Script};
 /// them, see [`Script::from_number`]), the default.
 #[derive(Debug, Default)]
 pub(super) struct NumberPlan {
-    exact: HashMap<String, Script>,
+    exact: HashMap<String, VecDeque<Script>>,
     prefixes: HashMap<String, Script>,
     follow_numbers: bool,
     default: Option<Script>,
@@ -21,7 +21,11 @@ impl NumberPlan {
     }
 
     pub(super) fn on_number(&mut self, number: &str, script: Script) {
-        self.exact.insert(number.to_owned(), script);
+        self.in_turn(number, [script]);
+    }
+
+    pub(super) fn in_turn(&mut self, number: &str, scripts: impl IntoIterator<Item = Script>) {
+        self.exact.insert(number.to_owned(), scripts.into_iter().collect());
     }
 
     pub(super) fn on_prefix(&mut self, prefix: &str, script: Script) {
@@ -36,7 +40,18 @@ impl NumberPlan {
         *self = Self::default();
     }
 
-    pub(super) fn script_for(&self, number: &str) -> Script {
+    pub(super) fn script_for(&mut self, number: &str) -> Script {
+        if let Some(scripts) = self.exact.get_mut(number) {
+            let is_last = scripts.len() == 1;
+            let script = if is_last {
+                scripts.front().cloned()
+            } else {
+                scripts.pop_front()
+            };
+            if let Some(script) = script {
+                return script;
+            }
+        }
         let longest_prefix = || {
             self.prefixes
                 .iter()
@@ -45,10 +60,7 @@ impl NumberPlan {
                 .map(|(_, script)| script.clone())
         };
         let by_digits = || Script::from_number(number).filter(|_| self.follow_numbers);
-        self.exact
-            .get(number)
-            .cloned()
-            .or_else(longest_prefix)
+        longest_prefix()
             .or_else(by_digits)
             .or_else(|| self.default.clone())
             .unwrap_or_else(Script::answer)

@@ -15,17 +15,26 @@ use super::board::Board;
 const PACKET_INTERVAL: Duration = Duration::from_millis(20);
 const SAMPLES_PER_PACKET: u32 = 160;
 const HEADER_BYTES: usize = 12;
+/// The two samples of the tone: loud in both G.711 laws, the top bit being the sign. Silence has neither of them.
+const TONE_HIGH: u8 = 0x9f;
+const TONE_LOW: u8 = 0x1f;
 
 /// Packets of one call.
 #[derive(Debug, Default)]
 pub(super) struct RtpCounters {
     received: AtomicU64,
+    sounds: AtomicU64,
     sent: AtomicU64,
 }
 
 impl RtpCounters {
     pub(super) fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
+    }
+
+    /// Packets received that are not mere silence.
+    pub(super) fn sounds(&self) -> u64 {
+        self.sounds.load(Ordering::Relaxed)
     }
 
     pub(super) fn sent(&self) -> u64 {
@@ -84,8 +93,11 @@ async fn run(
     loop {
         tokio::select! {
             result = socket.recv_from(&mut incoming) => {
-                if result.is_ok_and(|(length, _)| length >= HEADER_BYTES) {
+                if let Ok((length @ HEADER_BYTES.., _)) = result {
                     counters.received.fetch_add(1, Ordering::Relaxed);
+                    if incoming[HEADER_BYTES..length].contains(&TONE_LOW) {
+                        counters.sounds.fetch_add(1, Ordering::Relaxed);
+                    }
                     board.count(|stats| stats.rtp_received += 1);
                 }
             }
@@ -114,8 +126,8 @@ impl TonePacket {
         const VERSION_2: u8 = 0x80;
         let mut bytes = vec![VERSION_2, codec, 0, 0, 0, 0, 0, 0];
         bytes.extend_from_slice(&source.to_be_bytes());
-        // A 400 Hz square wave at 8 kHz: 10 samples up, 10 samples down. The top bit is the sign in both G.711 laws.
-        bytes.extend((0..SAMPLES_PER_PACKET).map(|sample| if (sample / 10) % 2 == 0 { 0x9f } else { 0x1f }));
+        // A 400 Hz square wave at 8 kHz: 10 samples up, 10 samples down.
+        bytes.extend((0..SAMPLES_PER_PACKET).map(|sample| if (sample / 10) % 2 == 0 { TONE_HIGH } else { TONE_LOW }));
         Self {
             bytes,
             sequence: 0,

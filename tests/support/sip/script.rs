@@ -30,6 +30,20 @@ pub enum Step {
     /// Send this challenge (401 or 407) unless the INVITE answers it already; the script starts over for the next INVITE.
     /// Any password is accepted: only the nonce is compared.
     Challenge(u16),
+    /// Refuse with this code an offer without this codec; the call is carried with it.
+    NeedsCodec {
+        /// RTP payload type: 0 is PCMU, 8 PCMA.
+        payload_type: u8,
+        /// What an offer without it gets.
+        otherwise: u16,
+    },
+    /// Refuse with this code an offer that has this codec in it.
+    DislikesCodec {
+        /// RTP payload type: 9 is G.722.
+        payload_type: u8,
+        /// What an offer with it gets.
+        otherwise: u16,
+    },
     /// End the INVITE. A script without this step leaves the call as it is until the caller gives up.
     Final(Final),
 }
@@ -155,6 +169,28 @@ impl Script {
         self.step(Step::Challenge(code))
     }
 
+    /// Speaks one codec only; an offer without it gets this code.
+    pub fn needs_codec(self, payload_type: u8, otherwise: u16) -> Self {
+        self.step(Step::NeedsCodec {
+            payload_type,
+            otherwise,
+        })
+    }
+
+    /// Takes no offer that has this codec in it; it gets this code.
+    pub fn dislikes_codec(self, payload_type: u8, otherwise: u16) -> Self {
+        self.step(Step::DislikesCodec {
+            payload_type,
+            otherwise,
+        })
+    }
+
+    /// Goes on with the steps of another script.
+    pub fn then(mut self, next: Self) -> Self {
+        self.steps.extend(next.steps);
+        self
+    }
+
     /// Ends the INVITE.
     pub fn finally(self, last: impl Into<Final>) -> Self {
         self.step(Step::Final(last.into()))
@@ -177,7 +213,11 @@ impl Script {
         let in_steps = self.steps.iter().any(|step| match step {
             Step::Provisional { media, .. } => *media == Some(Media::Rtp),
             Step::Final(Final::Answer(answer)) => answer.media == Media::Rtp,
-            Step::Wait(_) | Step::Challenge(_) | Step::Final(Final::Refuse(_)) => false,
+            Step::Wait(_)
+            | Step::Challenge(_)
+            | Step::NeedsCodec { .. }
+            | Step::DislikesCodec { .. }
+            | Step::Final(Final::Refuse(_)) => false,
         });
         let on_cancel = match self.on_cancel {
             CancelReaction::AnswerAnyway(answer) => answer.media == Media::Rtp,

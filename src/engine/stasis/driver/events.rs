@@ -18,7 +18,10 @@ impl StasisDriver {
             Event::StasisStart(start) => self.entered(&start.channel),
             Event::StasisEnd(end) if end.channel.id == self.caller.channel_id => self.caller_gone(),
             Event::StasisEnd(end) => self.left(&end.channel),
-            Event::Dial(dial) => self.dial(&dial.peer, &dial.dialstatus, dial.forward.as_deref()),
+            Event::Dial(dial) => match &dial.forward {
+                Some(target) => self.redirected(&dial.peer, target, dial.forwarded.as_deref()),
+                None => self.dial(&dial.peer, &dial.dialstatus),
+            },
             Event::ChannelHangupRequest(request) if request.channel.id == self.caller.channel_id => self.caller_gone(),
             Event::ChannelHangupRequest(request) => {
                 if let Some((_, leg)) = self.leg_of(&request.channel) {
@@ -28,7 +31,11 @@ impl StasisDriver {
             Event::ChannelDestroyed(destroyed) if destroyed.channel.id == self.caller.channel_id => self.caller_gone(),
             Event::ChannelDestroyed(destroyed) => {
                 if let Some((id, leg)) = self.leg_of(&destroyed.channel) {
-                    let evidence = translate::evidence(destroyed, leg.spec.technology, leg.progress, leg.started);
+                    let mut evidence = translate::evidence(destroyed, leg.spec.technology, leg.progress, leg.started);
+                    if leg.redirected {
+                        // What is left in the channel is the cause of its being dropped for the new one.
+                        evidence.q850 = None;
+                    }
                     self.leg_gone(id, LegEvent::Ended(evidence));
                 }
             }
@@ -84,16 +91,26 @@ impl StasisDriver {
         }
     }
 
-    fn dial(&mut self, peer: &Channel, status: &str, forward: Option<&str>) {
+    /// A redirection is not followed. Where Asterisk has done so already, what it made is hung up; the leg ends by itself.
+    fn redirected(&mut self, peer: &Channel, target: &str, followed: Option<&Channel>) {
+        let Some((_, leg)) = self.leg_of(peer) else { return };
+        if !std::mem::replace(&mut leg.redirected, true) {
+            let carrier = &leg.spec.carrier;
+            warn!(%carrier, leg = peer.name, target, "the carrier redirected the call; redirections are not followed");
+        }
+        if let Some(channel) = followed {
+            warn!(channel = channel.name, "hanging up what Asterisk dialled for it");
+            let (ari, channel) = (self.tools.ari.clone(), channel.id.clone());
+            self.beside(async move {
+                execute::hang_up(&ari, &channel).await;
+                Done::Tidied
+            });
+        }
+    }
+
+    fn dial(&mut self, peer: &Channel, status: &str) {
         let Some((id, leg)) = self.leg_of(peer) else { return };
         let reply = leg.reply.clone();
-        if let Some(target) = forward {
-            warn!(
-                leg = peer.name,
-                target, "the carrier redirected the call; redirections are not followed"
-            );
-            return;
-        }
         let event = match status {
             "RINGING" => {
                 leg.reach(Progress::Ringing);

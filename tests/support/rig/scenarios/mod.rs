@@ -9,10 +9,13 @@ mod failures;
 mod fast_agi;
 mod load;
 mod logs;
+mod media;
 mod operator;
 mod races;
 mod records;
 mod redirect;
+mod redirection;
+mod repair;
 mod silence;
 
 use std::sync::Arc;
@@ -91,8 +94,44 @@ pub const ALL: &[Scenario] = scenarios![
     "manual call, early media" Short => callers::manual_early_media,
     "three-way call, 503, backup answers" Short => callers::three_way,
     "trunk channel as caller, 503, backup answers" Short => callers::trunk_channel,
+    "telephone, ringing" Short => media::ringing,
+    "telephone, early media" Short => media::early_media,
+    "telephone, ringing then early media" Short => media::ringing_then_early_media,
+    "telephone, option r" Short => media::ring_at_once,
+    "telephone, 503, backup rings" Short => media::failover_then_ringing,
+    "telephone, early media then 503" Short => media::no_failover_after_media,
+    "telephone, early media then 503, failover allowed" Short => media::failover_after_media,
+    "telephone, early media, chan_sip or PJSIP" Short => media::early_media_of_the_old_driver,
+    "telephone hangs up while it rings" Short => media::hangs_up_while_it_rings,
+    "488, repaired" Short only(Stasis, "Dial() offers what the trunk allows")
+        => repair::codec_488,
+    "415, repaired" Short only(Stasis, "Dial() offers what the trunk allows")
+        => repair::codec_415,
+    "606, repaired" Short only(Stasis, "Dial() offers what the trunk allows")
+        => repair::codec_606,
+    "488, repaired, chan_sip or PJSIP" Short only(Stasis, "Dial() offers what the trunk allows")
+        => repair::codec_of_the_old_driver,
+    "488, repaired in vain, backup answers" Short only(Stasis, "Dial() offers what the trunk allows")
+        => repair::in_vain,
+    "488 after ringing" Short => repair::not_after_ringing,
+    "491, sent again" Short => repair::pending_491,
+    "491, sent again, chan_sip or PJSIP" Short => repair::pending_491_of_the_old_driver,
+    "488, repaired, manual call" Short only(Stasis, "Dial() offers what the trunk allows")
+        => repair::codec_of_a_manual_call,
+    "422, Asterisk repairs it" Short => repair::session_interval,
+    "422, Asterisk repairs it, chan_sip or PJSIP" Short => repair::session_interval_of_the_old_driver,
+    "422 without Min-SE, chan_sip or PJSIP" Short => repair::session_interval_untold,
     "redirected to 8368" Short => redirect::daemon_alive,
     "redirected to 8368, daemon killed" Short => redirect::daemon_killed,
+    "302 to itself" Short => redirection::to_itself,
+    "302 to another number" Short => redirection::to_another_number,
+    "302 to a stranger's host" Short => redirection::to_a_stranger,
+    "302 into the dialplan" Short => redirection::into_the_dialplan,
+    "302 to another trunk" Short => redirection::to_another_trunk,
+    "302, manual call" Short => redirection::manual_call,
+    "302, chan_sip or PJSIP" Short => redirection::old_driver,
+    "302 to a stranger's host, chan_sip or PJSIP" Short => redirection::old_driver_to_a_stranger,
+    "302 into the dialplan, chan_sip or PJSIP" Short => redirection::old_driver_into_the_dialplan,
     "daemon not running" Short => away::not_running,
     "wrong ARI password" Short => away::wrong_password,
     "daemon killed during 20 calls, restarted" Short => away::killed_during_calls,
