@@ -1,10 +1,10 @@
 //! The machine's rules, each as a short story.
 
+mod any_order;
 mod hunting;
 mod repairs;
 mod resumed;
 mod timers;
-mod walk;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

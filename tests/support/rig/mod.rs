@@ -62,7 +62,7 @@ fn telephone(name: &str, address: SocketAddr) -> Trunk {
     trunk
 }
 
-/// The carriers of the table by the dial prefix that reaches each; behind every one of them stands `BACKUP`.
+/// The carriers of the table by the dial prefix that reaches each; `BACKUP` stands behind all but the last two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// PJSIP over UDP, a fake carrier.
@@ -77,18 +77,28 @@ pub enum Entry {
     OldDriver,
     /// `PJSIP_WIZ`; the same fake carrier as `Primary`.
     Wizard,
+    /// The same trunk as `Primary`, without a backup.
+    Alone,
+    /// The same trunk as `OldDriver`, without a backup.
+    AloneOldDriver,
 }
 
 impl Entry {
-    /// Every carrier that has a backup.
-    pub const ALL: [Self; 6] = [
+    /// Every carrier.
+    pub const ALL: [Self; 8] = [
         Self::Primary,
         Self::Unknown,
         Self::Refusing,
         Self::Unreachable,
         Self::OldDriver,
         Self::Wizard,
+        Self::Alone,
+        Self::AloneOldDriver,
     ];
+
+    const fn has_backup(self) -> bool {
+        !matches!(self, Self::Alone | Self::AloneOldDriver)
+    }
 
     const fn prefix(self) -> char {
         match self {
@@ -98,6 +108,8 @@ impl Entry {
             Self::Unreachable => '4',
             Self::OldDriver => '5',
             Self::Wizard => '6',
+            Self::Alone => '7',
+            Self::AloneOldDriver => '0',
         }
     }
 
@@ -110,6 +122,8 @@ impl Entry {
             Self::Unreachable => "UNREACHABLE",
             Self::OldDriver => "OLDDRIVER",
             Self::Wizard => "WIZARD",
+            Self::Alone => "ALONE",
+            Self::AloneOldDriver => "ALONEOLD",
         }
     }
 }
@@ -209,7 +223,7 @@ pub async fn run_cases(
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl Rig {
-    /// Boots everything and fills the tables; `BACKUP` becomes every entry's backup by the program's own command.
+    /// Boots everything and fills the tables; `BACKUP` becomes the backup of entries by the program's own command.
     pub async fn start(
         version: AsteriskVersion,
         engine: Engine,
@@ -278,7 +292,7 @@ impl Rig {
             directory.path().join("control.sock").display()
         );
         std::fs::write(&config, text).context(|| format!("write {}", config.display()))?;
-        for entry in Entry::ALL {
+        for entry in Entry::ALL.into_iter().filter(|entry| entry.has_backup()) {
             let arguments = [
                 "route",
                 "add",

@@ -43,6 +43,9 @@ pub fn rows(version: AsteriskVersion) -> Vec<Row> {
                 }
                 Entry::OldDriver => ("PJSIP", "", "PJSIP/${EXTEN:1}@olddriver"),
                 Entry::Wizard => ("PJSIP_WIZ", "WIZTRK=wizard", "PJSIP/${EXTEN:1}@${WIZTRK}"),
+                Entry::Alone => ("PJSIP", "", "PJSIP/${EXTEN:1}@primary"),
+                Entry::AloneOldDriver if version.has_chan_sip() => ("SIP", "", "SIP/olddriver/${EXTEN:1}"),
+                Entry::AloneOldDriver => ("PJSIP", "", "PJSIP/${EXTEN:1}@olddriver"),
             };
             Row {
                 carrier_id: which.carrier_id(),

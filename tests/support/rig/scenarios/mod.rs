@@ -11,6 +11,7 @@ mod load;
 mod logs;
 mod media;
 mod operator;
+mod parity;
 mod races;
 mod records;
 mod redirect;
@@ -121,6 +122,12 @@ pub const ALL: &[Scenario] = scenarios![
     "422, Asterisk repairs it" Short => repair::session_interval,
     "422, Asterisk repairs it, chan_sip or PJSIP" Short => repair::session_interval_of_the_old_driver,
     "422 without Min-SE, chan_sip or PJSIP" Short => repair::session_interval_untold,
+    "parity, PJSIP, V" Short => parity::pjsip_auto,
+    "parity, PJSIP, M" Short => parity::pjsip_manual,
+    "parity, PJSIP, DC" Short => parity::pjsip_three_way,
+    "parity, chan_sip or PJSIP, V" Short => parity::old_driver_auto,
+    "parity, chan_sip or PJSIP, M" Short => parity::old_driver_manual,
+    "parity, chan_sip or PJSIP, DC" Short => parity::old_driver_three_way,
     "redirected to 8368" Short => redirect::daemon_alive,
     "redirected to 8368, daemon killed" Short => redirect::daemon_killed,
     "302 to itself" Short => redirection::to_itself,
