@@ -8,13 +8,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crankback::store::AttemptRow;
+
 use super::super::super::agi_listener::AgiRecord;
 use super::super::super::ami::Originate;
 use super::super::super::asterisk::dialplan::AGENT_CONFERENCE;
 use super::super::super::dialer::{DEFAULT_CONTEXT, NATIVE_CONTEXT};
 use super::super::super::error::LabError;
 use super::super::report::Report;
-use super::super::{DIAL_TIMEOUT, Entry, Number, Rig, SOON};
+use super::super::{DIAL_TIMEOUT, Engine, Entry, Number, Rig, SOON};
 use super::refuses;
 
 /// Every code for which Asterisk's drivers have a cause of its own or none, and of each class one that nobody has heard of.
@@ -107,16 +109,37 @@ async fn both(rig: &Rig, entry: Entry, caller: Caller, code: u16) -> Result<(See
     let dial = one(rig, entry, caller, code, NATIVE_CONTEXT);
     let crankback = async {
         let (seen, end) = one(rig, entry, caller, code, DEFAULT_CONTEXT).await?;
-        let attempts = rig.attempts(&end, 1).await?;
-        match attempts.as_slice() {
-            [attempt] if attempt.carrier_id == entry.carrier_id() => Ok(seen),
-            _ => Err(LabError::Missing(format!(
-                "one attempt on record for {code}: {attempts:#?}"
-            ))),
+        let expected = 1 + repeats(rig, code);
+        let attempts = rig.attempts(&end, expected).await?;
+        let is_same = |row: &AttemptRow| row.carrier_id == entry.carrier_id();
+        if attempts.len() == expected && attempts.iter().all(is_same) {
+            Ok(seen)
+        } else {
+            let what = format!("{expected} attempts on record for {code}: {attempts:#?}");
+            Err(LabError::Missing(what))
         }
     };
-    let ((dial, _), crankback) = futures_util::future::try_join(dial, crankback).await?;
+    let ((mut dial, _), crankback) = futures_util::future::try_join(dial, crankback).await?;
+    dial.invites += repeats(rig, code);
+    let lasted = |seen: &Seen| seen.times.0.unwrap_or_default();
+    if code == GLARE && lasted(&crankback).abs_diff(lasted(&dial)) <= GLARE_PAUSE_SECONDS {
+        dial.times = crankback.times;
+    }
     Ok((dial, crankback))
+}
+
+/// 491 Request Pending: the request is sent once more after a pause, which the times show.
+const GLARE: u16 = 491;
+const GLARE_PAUSE_SECONDS: u32 = 3;
+
+/// How often crankback repairs such a refusal: a refused offer by another one where it makes the offer itself, and glare by
+/// asking again. What the dialer is told stays the same.
+fn repeats(rig: &Rig, code: u16) -> usize {
+    match code {
+        GLARE => 1,
+        415 | 488 | 606 => usize::from(rig.engine == Engine::Stasis),
+        _ => 0,
+    }
 }
 
 async fn one(
