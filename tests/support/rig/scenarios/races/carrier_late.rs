@@ -278,7 +278,8 @@ struct Inbound {
 
 impl Inbound {
     async fn open(rig: &Rig) -> Result<Self, LabError> {
-        let entry = "_X.";
+        // Before the rig's own pattern, which puts every call through to the backup.
+        let entry = "_9X.";
         let command = format!("dialplan add extension {entry},1,Goto(default,${{EXTEN}},1) into trunkinbound");
         rig.asterisk.cli(&command).await?;
         Ok(Self { entry })
