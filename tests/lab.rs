@@ -38,12 +38,13 @@ async fn main() -> ExitCode {
         reports.extend(run.await.expect("the run of one Asterisk panicked"));
     }
     let failed: Vec<&Report> = reports.iter().filter(|report| !report.is_ok()).collect();
-    for report in &failed {
-        println!("\n{}", report.ladder());
-    }
     println!("\nengine   Asterisk  case");
     for report in &reports {
         println!("{}", report.matrix_line());
+    }
+    // Last, because the end of a log is what a reader gets first.
+    for report in &failed {
+        println!("\n{}", report.ladder());
     }
     let run = reports.iter().filter(|report| report.was_run()).count();
     println!(
