@@ -23,7 +23,7 @@ use crate::config::{ConfigError, Engine, Listen, Settings};
 use crate::control::Handlers;
 use crate::engine::agi::tell_dialplan;
 use crate::engine::stasis::{Dispatcher, Shared};
-use crate::engine::{Door, EngineCounters, LiveView, RunnerShared, now};
+use crate::engine::{Calls, Door, EngineCounters, LiveView, RunnerShared, now};
 use crate::metrics::{self, Metrics};
 use crate::spool::{Spool, SpoolError};
 use crate::store::{IfMissing, Store, StoreError};
@@ -184,7 +184,7 @@ pub async fn run(
         compared: compared.subscribe(),
     };
     tokio::spawn(lost.close_each_time(moving.leftovers_are_moved()));
-    let shared = Shared {
+    let calls = Calls {
         routes: live_tables.routes,
         policies: live_tables.policies,
         contract: Arc::new(VicidialContract::new(
@@ -201,11 +201,10 @@ pub async fn run(
             leaving: leaving.clone(),
         },
         live,
-        compared,
         policy: call_settings.policy,
     };
     let fast_agi = match settings.call.engine {
-        Engine::Agi => Some(FastAgi::open(&settings, &shared, agi_counters)?),
+        Engine::Agi => Some(FastAgi::open(&settings, calls.clone(), agi_counters)?),
         Engine::Stasis => {
             tokio::spawn(choose_stasis(client.clone(), state.clone(), settings.agi.listen));
             None
@@ -215,7 +214,7 @@ pub async fn run(
     let interval = watchdog.map_or(IDLE_WATCHDOG, |limit| limit / 4);
     let mut dispatcher = tokio::spawn(Dispatcher::run(
         client,
-        shared,
+        Shared { calls, compared },
         notices,
         taken_legs,
         interval,

@@ -12,8 +12,8 @@ use tracing::{info, warn};
 use crate::agi;
 use crate::ari;
 use crate::config::Settings;
-use crate::engine::agi::{self as engine, Service, Shared, Sidecar};
-use crate::engine::stasis;
+use crate::engine::Calls;
+use crate::engine::agi::{self as engine, Service, Sidecar};
 
 use super::Error;
 
@@ -49,21 +49,13 @@ pub(super) struct FastAgi {
 
 impl FastAgi {
     /// Starts to listen, and tells the dialplan to come here as soon as the port is ours.
-    pub(super) fn open(settings: &Settings, shared: &stasis::Shared, counters: Counters) -> Result<Self, Error> {
+    pub(super) fn open(settings: &Settings, calls: Calls, counters: Counters) -> Result<Self, Error> {
         let config = settings.ari.connection_as(&settings.ari.watching_app())?;
         let server = agi::Server {
             maximum_sessions: usize::try_from(settings.agi.max_sessions).unwrap_or(usize::MAX),
             limits: agi::Limits::default(),
             counters: counters.server,
             sessions: TaskTracker::new(),
-        };
-        let shared = Shared {
-            routes: Arc::clone(&shared.routes),
-            policies: Arc::clone(&shared.policies),
-            contract: Arc::clone(&shared.contract),
-            runner: shared.runner.clone(),
-            live: shared.live.clone(),
-            policy: Arc::clone(&shared.policy),
         };
         let fast_agi = Self {
             sessions: server.sessions.clone(),
@@ -74,7 +66,7 @@ impl FastAgi {
             counters: counters.watch,
             cancel: fast_agi.cancel_ari.clone(),
         };
-        tokio::spawn(listen(settings.agi.listen, server, shared, watch));
+        tokio::spawn(listen(settings.agi.listen, server, calls, watch));
         Ok(fast_agi)
     }
 
@@ -98,8 +90,8 @@ struct Watch {
     cancel: CancellationToken,
 }
 
-async fn listen(address: SocketAddr, server: agi::Server, shared: Shared, watch: Watch) {
-    let leaving = shared.runner.leaving.clone();
+async fn listen(address: SocketAddr, server: agi::Server, calls: Calls, watch: Watch) {
+    let leaving = calls.runner.leaving.clone();
     let listener = tokio::select! {
         () = leaving.cancelled() => return,
         listener = bind(address) => listener,
@@ -110,7 +102,7 @@ async fn listen(address: SocketAddr, server: agi::Server, shared: Shared, watch:
         Err(error) => return warn!(%error, "no FastAGI engine: calls go to Stasis"),
     };
     let sidecar = Sidecar::start(client, notices, address, watch.counters);
-    let service = Service { shared, sidecar };
+    let service = Service { calls, sidecar };
     agi::serve(listener, server, leaving, move |prelude, session| {
         service.clone().call(prelude, session)
     })

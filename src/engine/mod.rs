@@ -5,6 +5,7 @@
 //! which carrier is next or what a failure means.
 
 pub mod agi;
+mod calls;
 mod counters;
 mod door;
 mod live;
@@ -12,6 +13,7 @@ mod port;
 mod runner;
 pub mod stasis;
 
+pub use calls::Calls;
 pub use counters::EngineCounters;
 pub use door::{Door, Permit};
 pub use live::{LiveCall, LiveReporter, LiveState, LiveView};

@@ -24,5 +24,5 @@ mod session;
 mod sidecar;
 
 pub use choice::tell_dialplan;
-pub use service::{Service, Shared};
+pub use service::Service;
 pub use sidecar::{Counters, Sidecar};

@@ -7,21 +7,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, debug, error, error_span, info, warn};
+use tracing::{Instrument, debug, error, info, warn};
 
 use crate::ari::{Capabilities, Channel, Client, Event, LostReason, Notice};
 use crate::call::{Call, CallSpec, LegSpec, Now, ResumedLeg, ResumedStage};
 use crate::carrier::{AfterDial, Technology, Timers};
-use crate::engine::runner::{now, repeat_pause};
-use crate::engine::{
-    CallIdentity, CallPolicy, CallRunner, CallerEntry, DialerContract, LiveReporter, LiveState, LiveView, RunnerEnd,
-    RunnerShared, TakenLeg,
-};
-use crate::routing::{CallRequest, Candidate, RouteTable};
-use crate::verdict::{CarrierPolicies, Progress};
+use crate::config::Engine;
+use crate::engine::{CallerEntry, Calls, LiveState, RunnerEnd, TakenLeg, now};
+use crate::routing::Candidate;
+use crate::verdict::Progress;
 
 use super::customers::Customers;
 use super::driver::{StasisDriver, Tools};
@@ -41,21 +37,11 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// What calls share.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    /// The route table that new calls use; replaced as a whole.
-    pub routes: Arc<ArcSwap<RouteTable>>,
-    /// How carriers differ in what their answers mean; replaced as a whole.
-    pub policies: Arc<ArcSwap<CarrierPolicies>>,
-    /// What the dialer expects.
-    pub contract: Arc<dyn DialerContract>,
-    /// What runners need.
-    pub runner: RunnerShared,
-    /// Where calls show what they are doing.
-    pub live: LiveView,
+    /// What new calls are made of.
+    pub calls: Calls,
     /// Counts how often Asterisk's channels were compared with the calls known here. After the second time nothing that
     /// another process left is unknown: it was adopted or ended.
     pub compared: watch::Sender<u64>,
-    /// What holds for every call; replaced as a whole.
-    pub policy: Arc<ArcSwap<CallPolicy>>,
 }
 
 /// The dispatcher of the Stasis engine.
@@ -90,7 +76,7 @@ impl Dispatcher {
         watchdog_interval: Duration,
         mut alive: impl FnMut(),
     ) {
-        let leaving = shared.runner.leaving.clone();
+        let leaving = shared.calls.runner.leaving.clone();
         let (registrations, mut registration_mailbox) = mpsc::unbounded_channel();
         let (inventories, mut inventory_mailbox) = mpsc::channel::<Inventory>(4);
         let mut dispatcher = Self {
@@ -217,7 +203,7 @@ impl Dispatcher {
             match start.args.first() {
                 // Answered after its call was over: nobody is left to talk to.
                 Some(kind) if kind == LEG => {
-                    self.shared.runner.counters.late_answer();
+                    self.shared.calls.runner.counters.late_answer();
                     self.hang_up(start.channel.id.clone());
                 }
                 Some(_) | None => error!(
@@ -229,25 +215,11 @@ impl Dispatcher {
         }
     }
 
-    /// What a call of this caller starts from.
+    /// What a call of this caller starts from, and how the caller goes on after it.
     fn spec_of(&self, caller: &CallerEntry, now: Now) -> (CallSpec, AfterDial) {
-        let request = CallRequest {
-            entry: caller.carrier.clone(),
-            dialled: caller.dialled.clone(),
-            dial_string: caller.dial_string.clone(),
-            campaign: caller.campaign.clone(),
-        };
-        let routes = self.shared.routes.load();
-        let spec = CallSpec {
-            plan: routes.plan(&request),
-            policies: self.shared.policies.load_full(),
-            limit: self.shared.contract.time_limit(caller, now),
-            maximum_attempts: self.shared.policy.load().maximum_attempts,
-            ring_at_once: caller.has_option('r'),
-            changes_offers: true,
-            repeat_after: repeat_pause(),
-        };
-        (spec, routes.after_dial(&caller.carrier, &caller.dialled))
+        let calls = &self.shared.calls;
+        let after_dial = calls.routes.load().after_dial(&caller.carrier, &caller.dialled);
+        (calls.spec_of(caller, Engine::Stasis, now), after_dial)
     }
 
     fn start_call(&mut self, caller: CallerEntry) {
@@ -257,8 +229,9 @@ impl Dispatcher {
         let (post, mailbox) = mpsc::channel(MAILBOX);
         self.registry.add_call(&caller.channel_id, post.clone());
         let driver = StasisDriver::new(self.tools(), caller.clone(), after_dial, post, mailbox);
-        let live = self.shared.live.begin(identity(&caller), now.wall_ms);
-        let runner = self.runner(call, driver, &caller, live);
+        let calls = &self.shared.calls;
+        let live = calls.live.begin(caller.identity(), now.wall_ms);
+        let runner = calls.runner(call, driver, caller.identity(), live);
         self.spawn(&caller, runner.run(commands));
     }
 
@@ -304,8 +277,8 @@ impl Dispatcher {
             reply: translate::last_reply(&leg),
             stage,
         };
-        let live = self.shared.live.begin_resumed(
-            identity(&caller),
+        let live = self.shared.calls.live.begin_resumed(
+            caller.identity(),
             caller.created_ms,
             leg_spec.carrier.clone(),
             leg_spec.leg,
@@ -327,33 +300,21 @@ impl Dispatcher {
         };
         let (number, carrier) = (leg.spec.leg, leg.spec.carrier.clone());
         let driver = StasisDriver::adopted(self.tools(), caller.clone(), after_dial, leg, post, mailbox);
-        let runner = self.runner(call, driver, &caller, live);
+        let runner = self.shared.calls.runner(call, driver, caller.identity(), live);
         self.spawn(&caller, runner.run_adopted(number, carrier, commands));
     }
 
-    fn runner(
-        &self,
-        call: Call,
-        driver: StasisDriver,
-        caller: &CallerEntry,
-        live: LiveReporter,
-    ) -> CallRunner<StasisDriver> {
-        CallRunner::new(call, driver, identity(caller), self.shared.runner.clone(), live)
-    }
-
     fn spawn(&self, caller: &CallerEntry, call: impl Future<Output = RunnerEnd> + Send + 'static) {
-        // Of the highest level, so that it is there whatever is logged: every line of the call carries its id.
-        let span = error_span!("call", id = caller.channel_id, code = caller.caller_name);
-        self.calls.spawn(call.instrument(span));
+        self.calls.spawn(call.instrument(caller.span(Engine::Stasis)));
     }
 
     fn tools(&self) -> Tools {
         Tools {
             ari: self.ari.clone(),
             capabilities: self.capabilities,
-            contract: Arc::clone(&self.shared.contract),
+            contract: Arc::clone(&self.shared.calls.contract),
             registrations: self.registrations.clone(),
-            early_media: self.shared.policy.load().early_media,
+            early_media: self.shared.calls.policy.load().early_media,
         }
     }
 
@@ -463,17 +424,5 @@ const fn live_state(resumed: &ResumedLeg) -> LiveState {
         (ResumedStage::OnItsWay | ResumedStage::Answered, Progress::Ringing | Progress::Media | Progress::Answered) => {
             LiveState::Ringing
         }
-    }
-}
-
-/// What identifies a caller's call on record.
-fn identity(caller: &CallerEntry) -> CallIdentity {
-    CallIdentity {
-        call_id: caller.channel_id.clone(),
-        caller_channel: caller.channel_name.clone(),
-        call_code: caller.caller_name.clone(),
-        dialled: caller.dialled.clone(),
-        entry: caller.carrier.clone(),
-        campaign: caller.campaign.clone(),
     }
 }
