@@ -32,6 +32,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
             server,
             ari,
             agi: document.agi,
+            engine: document.engine,
             call: document.call,
             attempts: document.attempts,
             control: document.control,

@@ -13,9 +13,8 @@
 //! has come back. So a leg that answers after it was given up is the call, and is kept.
 //!
 //! [`service`] turns sessions into calls; [`session`] is the driver of one call; [`dial`] is one attempt on the wire and what
-//! it came to; [`ending`] is what the dialplan is told at the end; [`sidecar`] is the ARI side; [`choice`] tells the dialplan which engine to use.
+//! it came to; [`ending`] is what the dialplan is told at the end; [`sidecar`] is the ARI side.
 
-mod choice;
 mod dial;
 mod ending;
 mod entry;
@@ -23,6 +22,5 @@ mod service;
 mod session;
 mod sidecar;
 
-pub use choice::tell_dialplan;
 pub use service::Service;
 pub use sidecar::{Counters, Sidecar};

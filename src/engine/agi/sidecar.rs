@@ -4,7 +4,6 @@
 //! events of their legs, and nothing of anybody else. A subscription ends by itself with its channel.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,9 +12,7 @@ use reqwest::Method;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::choice::tell_dialplan;
 use crate::ari::{self, ChannelState, Client, Error, Event, EventFilter, HangupReason, LostReason, Notice, Operation};
-use crate::config::Engine;
 use crate::verdict::SipReply;
 
 /// What the side-car tells a call.
@@ -92,13 +89,11 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// Starts the task; it ends with the stream of notices. `agi` is where the dialplan reaches the FastAGI server: whenever
-    /// Asterisk is connected, it is told to use this engine.
-    pub fn start(ari: Client, notices: mpsc::Receiver<Notice>, agi: SocketAddr, counters: Arc<Counters>) -> Self {
+    /// Starts the task; it ends with the stream of notices.
+    pub fn start(ari: Client, notices: mpsc::Receiver<Notice>, counters: Arc<Counters>) -> Self {
         let (registrations, mailbox) = mpsc::unbounded_channel();
         let desk = Desk {
             ari: ari.clone(),
-            agi,
             callers: HashMap::new(),
             connected: false,
             failures: registrations.downgrade(),
@@ -222,7 +217,6 @@ impl Drop for Watch {
 /// The task.
 struct Desk {
     ari: Client,
-    agi: SocketAddr,
     callers: HashMap<String, mpsc::Sender<Seen>>,
     connected: bool,
     failures: mpsc::WeakUnboundedSender<Registration>,
@@ -334,19 +328,16 @@ impl Desk {
         }
     }
 
-    /// Tells Asterisk which engine its dialplan shall use, and which events are wanted here.
+    /// Tells Asterisk which events are wanted here.
     fn introduce(&self, capabilities: ari::Capabilities) {
-        let (ari, agi) = (self.ari.clone(), self.agi);
+        if !capabilities.event_filter {
+            return;
+        }
+        let ari = self.ari.clone();
         tokio::spawn(async move {
             let filter = EventFilter::allow(["Dial", "ApplicationReplaced"]);
-            if capabilities.event_filter
-                && let Err(error) = ari.applications().filter(ari.app(), &filter).await
-            {
+            if let Err(error) = ari.applications().filter(ari.app(), &filter).await {
                 warn!(%error, "more events than are needed come from Asterisk");
-            }
-            match tell_dialplan(&ari, Engine::Agi, agi).await {
-                Ok(()) => info!(%agi, "calls go to the FastAGI engine"),
-                Err(error) => warn!(%error, "the dialplan could not be told to use the FastAGI engine"),
             }
         });
     }

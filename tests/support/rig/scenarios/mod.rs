@@ -5,6 +5,7 @@ mod callers;
 mod check;
 mod edits;
 mod ends;
+mod engines;
 mod failures;
 mod fast_agi;
 mod load;
@@ -150,6 +151,8 @@ pub const ALL: &[Scenario] = scenarios![
     "connection cut for 60 s" Long => away::cut_for_a_minute,
     "Asterisk restarted" Short => away::asterisk_restarted,
     "daemon frozen" Short => away::frozen,
+    "engines by kind of call" Short only(Stasis, "the case chooses engines itself: once is enough") => engines::by_kind,
+    "engines by entry" Short only(Stasis, "the case chooses engines itself: once is enough") => engines::by_entry,
     "ring limit at the backup" Short => fast_agi::ring_limit,
     "daemon killed between attempts" Short only(Agi, "a caller in Stasis stays until the next daemon comes")
         => fast_agi::killed_between_attempts,
