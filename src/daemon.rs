@@ -205,7 +205,7 @@ pub async fn run(
         live,
         policy: call_settings.policy,
     };
-    let fast_agi = FastAgi::open(&settings, calls.clone(), agi_counters)?;
+    let fast_agi = FastAgi::open(&settings, calls.clone(), taken_legs, agi_counters)?;
     let (is_told, dialplan_is_told) = watch::channel(false);
     let teller = Teller {
         ari: client.clone(),
@@ -223,7 +223,6 @@ pub async fn run(
         client,
         Shared { calls, compared },
         notices,
-        taken_legs,
         interval,
         move || {
             if watchdog.is_some() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -14,8 +14,8 @@ use tracing::{info, warn};
 use crate::agi;
 use crate::ari;
 use crate::config::Settings;
-use crate::engine::Calls;
 use crate::engine::agi::{self as engine, Service, Sidecar};
+use crate::engine::{Calls, TakenLeg};
 
 use super::Error;
 
@@ -52,7 +52,12 @@ pub(super) struct FastAgi {
 
 impl FastAgi {
     /// Starts to listen, now or as soon as the port is free.
-    pub(super) fn open(settings: &Settings, calls: Calls, counters: Counters) -> Result<Self, Error> {
+    pub(super) fn open(
+        settings: &Settings,
+        calls: Calls,
+        taken: mpsc::UnboundedReceiver<TakenLeg>,
+        counters: Counters,
+    ) -> Result<Self, Error> {
         let config = settings.ari.connection_as(&settings.ari.watching_app())?;
         let cancel_ari = CancellationToken::new();
         let (client, notices, _) = ari::connect(config, cancel_ari.clone()).map_err(|source| Error::Ari {
@@ -60,6 +65,7 @@ impl FastAgi {
             source,
         })?;
         let sidecar = Sidecar::start(client, notices, counters.watch);
+        tokio::spawn(sidecar.clone().keep_places(taken));
         let server = agi::Server {
             maximum_sessions: usize::try_from(settings.agi.max_sessions).unwrap_or(usize::MAX),
             limits: agi::Limits::default(),

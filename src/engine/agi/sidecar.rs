@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::Method;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::ari::{self, ChannelState, Client, Error, Event, EventFilter, HangupReason, LostReason, Notice, Operation};
+use crate::ari::{
+    self, ChannelState, Client, Dial, Dialplan, Error, Event, EventFilter, HangupReason, LostReason, Notice,
+};
 use crate::verdict::SipReply;
 
 /// What the side-car tells a call.
@@ -24,6 +25,8 @@ pub(super) enum Seen {
         channel: String,
         /// The leg's channel name.
         name: String,
+        /// Where the channel is in the dialplan.
+        place: Dialplan,
         /// Empty at the beginning, then `RINGING`, `PROGRESS`, `ANSWER` or how the leg ended.
         status: String,
     },
@@ -52,6 +55,12 @@ const SUBSCRIBE_LIMIT: Duration = Duration::from_millis(100);
 const END_TRIES: u32 = 5;
 const END_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// How long Asterisk's list of channels may lag behind, and how often it is looked at again.
+const LIST_LAGS: Duration = Duration::from_millis(20);
+const LIST_LOOKS: u32 = 5;
+/// All looks together.
+const LIST_LIMIT: Duration = Duration::from_millis(300);
+
 enum Registration {
     Watch {
         caller: String,
@@ -64,6 +73,23 @@ enum Registration {
     Forget {
         caller: String,
     },
+    Follow {
+        leg: String,
+        end: oneshot::Sender<LegEnd>,
+    },
+    /// A leg that was to be followed is gone.
+    Gone {
+        leg: String,
+    },
+}
+
+/// The end of a leg's channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LegEnd {
+    /// With this cause (Q.850), where Asterisk has one.
+    Seen(Option<u8>),
+    /// While nobody watched.
+    Unseen,
 }
 
 /// What the side-car has counted.
@@ -95,6 +121,7 @@ impl Sidecar {
         let desk = Desk {
             ari: ari.clone(),
             callers: HashMap::new(),
+            legs: HashMap::new(),
             connected: false,
             failures: registrations.downgrade(),
         };
@@ -125,6 +152,14 @@ impl Sidecar {
         }
     }
 
+    /// What waits for the end of a leg that no session dials. It begins to watch now.
+    pub(super) fn end_of(&self, leg: &str) -> impl Future<Output = LegEnd> + Send + 'static {
+        let (end, ended) = oneshot::channel();
+        let leg = leg.to_owned();
+        let _ = self.registrations.send(Registration::Follow { leg, end });
+        async move { ended.await.unwrap_or(LegEnd::Unseen) }
+    }
+
     /// How far a leg has come.
     pub(super) async fn look_at(&self, leg: &str) -> Result<Sign, Error> {
         let channels = self.ari.channels();
@@ -147,6 +182,23 @@ impl Sidecar {
         let variable = format!("HANGUPCAUSE({name},tech)");
         let text = self.ari.channels().get_variable(leg, &variable).await;
         text.ok().flatten().as_deref().and_then(SipReply::parse)
+    }
+
+    /// Whether a leg that `Dial()` has let go of lives on: the dialer has redirected it away from where it was.
+    pub(super) async fn lives_on(&self, leg: &str, was_at: &Dialplan) -> bool {
+        let looks = async {
+            for _ in 0..LIST_LOOKS {
+                match self.ari.channels().get(leg).await {
+                    Ok(channel) if channel.dialplan != *was_at => return true,
+                    // One that has just ended is listed a moment longer, and one that was just taken as it was before.
+                    Ok(_) => tokio::time::sleep(LIST_LAGS).await,
+                    Err(_) => return false,
+                }
+            }
+            true
+        };
+        // The caller waits meanwhile.
+        tokio::time::timeout(LIST_LIMIT, looks).await.unwrap_or(false)
     }
 
     /// Ends a leg that is given up, unless it has been answered: then `Dial()` has connected it. `Dial()` comes back with what
@@ -218,6 +270,8 @@ impl Drop for Watch {
 struct Desk {
     ari: Client,
     callers: HashMap<String, mpsc::Sender<Seen>>,
+    /// Legs that no session of ours dials, by channel.
+    legs: HashMap<String, oneshot::Sender<LegEnd>>,
     connected: bool,
     failures: mpsc::WeakUnboundedSender<Registration>,
 }
@@ -261,6 +315,13 @@ impl Desk {
             Registration::Forget { caller } => {
                 self.callers.remove(&caller);
             }
+            Registration::Follow { leg, end } => {
+                if self.connected {
+                    self.follow(leg.clone());
+                }
+                self.legs.insert(leg, end);
+            }
+            Registration::Gone { leg } => self.leg_ended(&leg, LegEnd::Unseen),
         }
     }
 
@@ -268,7 +329,7 @@ impl Desk {
     fn subscribe(&self, caller: String, call: Option<mpsc::Sender<Seen>>, ready: Option<oneshot::Sender<()>>) {
         let (ari, failures) = (self.ari.clone(), self.failures.clone());
         tokio::spawn(async move {
-            match subscribe(&ari, &caller).await {
+            match ari.applications().subscribe(ari.app(), &caller).await {
                 Ok(()) => {
                     if let Some(call) = call {
                         tell(&call, Seen::Back);
@@ -278,8 +339,7 @@ impl Desk {
                     }
                 }
                 Err(error) => {
-                    // 404: the caller has just hung up.
-                    if error.status() != Some(404) {
+                    if !is_gone(&error) {
                         warn!(call = caller, %error, "a caller cannot be watched: its legs have no guard");
                     }
                     if let Some(failures) = failures.upgrade() {
@@ -288,6 +348,30 @@ impl Desk {
                 }
             }
         });
+    }
+
+    /// Asks for the events of a leg. Where that fails for another reason than that it is gone, the next connection asks again.
+    fn follow(&self, leg: String) {
+        let (ari, failures) = (self.ari.clone(), self.failures.clone());
+        tokio::spawn(async move {
+            match ari.applications().subscribe(ari.app(), &leg).await {
+                Ok(()) => {}
+                Err(error) if is_gone(&error) => {
+                    if let Some(failures) = failures.upgrade() {
+                        let _ = failures.send(Registration::Gone { leg });
+                    }
+                }
+                Err(error) => {
+                    warn!(leg, %error, "a leg cannot be watched: its place stays taken until Asterisk is back")
+                }
+            }
+        });
+    }
+
+    fn leg_ended(&mut self, leg: &str, end: LegEnd) {
+        if let Some(waits) = self.legs.remove(leg) {
+            let _ = waits.send(end);
+        }
     }
 
     fn notice(&mut self, notice: Notice) {
@@ -299,6 +383,9 @@ impl Desk {
                 for (caller, call) in &self.callers {
                     self.subscribe(caller.clone(), Some(call.clone()), None);
                 }
+                for leg in self.legs.keys() {
+                    self.follow(leg.clone());
+                }
             }
             Notice::Lost { reason, .. } => {
                 if reason == LostReason::Replaced {
@@ -306,18 +393,35 @@ impl Desk {
                 }
                 self.lost();
             }
-            Notice::Event { event, .. } => {
-                let Event::Dial(dial) = *event else { return };
-                let caller = dial.caller.as_ref().and_then(|caller| self.callers.get(&caller.id));
-                if let Some(call) = caller {
-                    let seen = Seen::Leg {
-                        channel: dial.peer.id,
-                        name: dial.peer.name,
-                        status: dial.dialstatus,
-                    };
-                    tell(call, seen);
+            Notice::Event { event, .. } => match *event {
+                Event::Dial(dial) => self.dialled(dial),
+                Event::ChannelDestroyed(destroyed) => {
+                    let cause = destroyed.cause.and_then(|cause| u8::try_from(cause).ok());
+                    self.leg_ended(&destroyed.channel.id, LegEnd::Seen(cause.filter(|cause| *cause != 0)));
                 }
-            }
+                Event::StasisStart(_)
+                | Event::StasisEnd(_)
+                | Event::ChannelStateChange(_)
+                | Event::ChannelHangupRequest(_)
+                | Event::ChannelEnteredBridge(_)
+                | Event::ChannelLeftBridge(_)
+                | Event::BridgeDestroyed(_)
+                | Event::ApplicationReplaced(_)
+                | Event::Other { .. } => {}
+            },
+        }
+    }
+
+    fn dialled(&self, dial: Dial) {
+        let caller = dial.caller.as_ref().and_then(|caller| self.callers.get(&caller.id));
+        if let Some(call) = caller {
+            let seen = Seen::Leg {
+                channel: dial.peer.id,
+                name: dial.peer.name,
+                place: dial.peer.dialplan,
+                status: dial.dialstatus,
+            };
+            tell(call, seen);
         }
     }
 
@@ -335,7 +439,7 @@ impl Desk {
         }
         let ari = self.ari.clone();
         tokio::spawn(async move {
-            let filter = EventFilter::allow(["Dial", "ApplicationReplaced"]);
+            let filter = EventFilter::allow(["Dial", "ChannelDestroyed", "ApplicationReplaced"]);
             if let Err(error) = ari.applications().filter(ari.app(), &filter).await {
                 warn!(%error, "more events than are needed come from Asterisk");
             }
@@ -343,21 +447,13 @@ impl Desk {
     }
 }
 
+/// The channel that was to be watched has just ended.
+fn is_gone(error: &Error) -> bool {
+    matches!(error.status(), Some(404 | 422))
+}
+
 fn tell(call: &mpsc::Sender<Seen>, seen: Seen) {
     if let Err(mpsc::error::TrySendError::Full(seen)) = call.try_send(seen) {
         warn!(?seen, "a call does not take what the side-car sees: it is lost");
     }
-}
-
-async fn subscribe(ari: &Client, caller: &str) -> Result<(), Error> {
-    let operation = Operation {
-        name: "subscribe to channel",
-        target: caller,
-    };
-    let path = ["applications", ari.app(), "subscription"];
-    let request = ari.request(operation, Method::POST, &path);
-    request
-        .query("eventSource", format!("channel:{caller}"))
-        .execute()
-        .await
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
@@ -15,11 +15,10 @@ use crate::ari::{Capabilities, Channel, Client, Event, LostReason, Notice};
 use crate::call::{Call, CallSpec, LegSpec, Now, ResumedLeg, ResumedStage};
 use crate::carrier::{AfterDial, Technology, Timers};
 use crate::config::Engine;
-use crate::engine::{CallerEntry, Calls, LiveState, RunnerEnd, TakenLeg, now};
+use crate::engine::{CallerEntry, Calls, LiveState, RunnerEnd, now};
 use crate::routing::Candidate;
 use crate::verdict::Progress;
 
-use super::customers::Customers;
 use super::driver::{StasisDriver, Tools};
 use super::execute::{self, Label};
 use super::leg::{AdoptedLeg, progress_of};
@@ -55,7 +54,6 @@ pub struct Dispatcher {
     connected: bool,
     draining: bool,
     calls: TaskTracker,
-    customers: Customers,
     /// Callers that no call knew at the last look at Asterisk's lists.
     waiting: HashSet<String>,
     /// Events of unknown channels between a connection and the first look at Asterisk's lists: they may belong to calls of
@@ -72,7 +70,6 @@ impl Dispatcher {
         ari: Client,
         shared: Shared,
         mut notices: mpsc::Receiver<Notice>,
-        mut taken: mpsc::UnboundedReceiver<TakenLeg>,
         watchdog_interval: Duration,
         mut alive: impl FnMut(),
     ) {
@@ -88,7 +85,6 @@ impl Dispatcher {
             connected: false,
             draining: false,
             calls: TaskTracker::new(),
-            customers: Customers::default(),
             waiting: HashSet::new(),
             early: None,
         };
@@ -101,7 +97,6 @@ impl Dispatcher {
                 biased;
                 Some(registration) = registration_mailbox.recv() => dispatcher.registry.apply(registration),
                 _ = watchdog.tick() => alive(),
-                Some(leg) = taken.recv() => dispatcher.customers.add(leg, Instant::now()),
                 () = leaving.cancelled(), if !dispatcher.draining => {
                     info!(calls = dispatcher.registry.calls(), "draining: new calls go to plain Dial()");
                     dispatcher.draining = true;
@@ -167,9 +162,6 @@ impl Dispatcher {
         };
         if self.registry.deliver(&channel.id, &event) {
             return;
-        }
-        if matches!(event.as_ref(), Event::ChannelDestroyed(_)) {
-            self.customers.ended(&channel.id);
         }
         if let Event::StasisStart(start) = event.as_ref()
             && start.args.first().is_some_and(|kind| kind == CALL)
@@ -355,8 +347,6 @@ impl Dispatcher {
     /// just have come, its event still on the way: it is acted on when it is unknown at two looks in a row.
     fn settle(&mut self, inventory: Inventory) {
         let mut waiting = HashSet::new();
-        let alive = inventory.channels.iter().map(|channel| channel.id.as_str()).collect();
-        self.customers.keep(&alive, Instant::now());
         for find in reconcile::sort(inventory, self.ari.app()) {
             if self.registry.knows(find.channel()) {
                 continue;

@@ -131,6 +131,7 @@ pub const ALL: &[Scenario] = scenarios![
     "parity, chan_sip or PJSIP, DC" Short => parity::old_driver_three_way,
     "redirected to 8368" Short => redirect::daemon_alive,
     "redirected to 8368, daemon killed" Short => redirect::daemon_killed,
+    "redirected to 8368, its place stays taken" Short => redirect::keeps_its_place,
     "302 to itself" Short => redirection::to_itself,
     "302 to another number" Short => redirection::to_another_number,
     "302 to a stranger's host" Short => redirection::to_a_stranger,
