@@ -8,6 +8,7 @@ mod lost;
 mod operators;
 mod records;
 mod reload;
+mod survivors;
 mod tables;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use handle::Handle;
 use lost::Lost;
 use records::Records;
 use reload::{LiveCallSettings, LiveSettings, Reload};
+use survivors::Survivors;
 use tables::{Reader, Tables};
 
 /// Without systemd's watchdog nobody listens; the dispatcher turns all the same.
@@ -177,15 +179,8 @@ pub async fn run(
 
     let first_serial = u32::try_from(now().wall_ms.rem_euclid(1_000_000)).unwrap_or_default();
     let compared = watch::Sender::new(0);
+    let leftovers_are_moved = moving.leftovers_are_moved();
     let (taken, taken_legs) = mpsc::unbounded_channel();
-    let lost = Lost {
-        store,
-        server_ip: settings.server.ip.to_string(),
-        live: live.clone(),
-        waiting,
-        compared: compared.subscribe(),
-    };
-    tokio::spawn(lost.close_each_time(moving.leftovers_are_moved()));
     let calls = Calls {
         routes: live_tables.routes,
         policies: live_tables.policies,
@@ -196,16 +191,38 @@ pub async fn run(
             live_tables.timeouts,
         )),
         runner: RunnerShared {
-            door,
+            door: door.clone(),
             counters,
-            records: Arc::new(Records::new(spool, settings.server.ip.to_string())),
+            records: Arc::new(Records::new(spool.clone(), settings.server.ip.to_string())),
             taken,
             leaving: leaving.clone(),
         },
-        live,
+        live: live.clone(),
         policy: call_settings.policy,
     };
     let fast_agi = FastAgi::open(&settings, calls.clone(), taken_legs, agi_counters)?;
+    let lost = Lost {
+        store,
+        server_ip: settings.server.ip.to_string(),
+        live: live.clone(),
+        survivors: Survivors {
+            ari: client.clone(),
+            sidecar: fast_agi.sidecar(),
+            door,
+            live,
+            spool,
+            leaving: leaving.clone(),
+        },
+        waiting,
+        compared: compared.subscribe(),
+    };
+    let goes = leaving.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = goes.cancelled() => {}
+            () = lost.close_each_time(leftovers_are_moved) => {}
+        }
+    });
     let (is_told, dialplan_is_told) = watch::channel(false);
     let teller = Teller {
         ari: client.clone(),

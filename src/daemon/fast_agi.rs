@@ -48,6 +48,7 @@ pub(super) struct FastAgi {
     sessions: TaskTracker,
     cancel_ari: CancellationToken,
     is_listening: watch::Receiver<bool>,
+    sidecar: Sidecar,
 }
 
 impl FastAgi {
@@ -77,17 +78,27 @@ impl FastAgi {
         let (tell, is_listening) = watch::channel(first.is_ok());
         let sessions = server.sessions.clone();
         let port = Port { address, first, tell };
-        tokio::spawn(listen(port, server, Service { calls, sidecar }));
+        let service = Service {
+            calls,
+            sidecar: sidecar.clone(),
+        };
+        tokio::spawn(listen(port, server, service));
         Ok(Self {
             sessions,
             cancel_ari,
             is_listening,
+            sidecar,
         })
     }
 
     /// Whether calls may be sent here.
     pub(super) fn is_listening(&self) -> watch::Receiver<bool> {
         self.is_listening.clone()
+    }
+
+    /// What watches legs.
+    pub(super) fn sidecar(&self) -> Sidecar {
+        self.sidecar.clone()
     }
 
     /// Waits for calls that are not answered yet; the port is closed already. Answered ones go on without us.

@@ -25,4 +25,4 @@ mod session;
 mod sidecar;
 
 pub use service::Service;
-pub use sidecar::{Counters, Sidecar};
+pub use sidecar::{Counters, LegEnd, Sidecar};

@@ -85,7 +85,7 @@ enum Registration {
 
 /// The end of a leg's channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LegEnd {
+pub enum LegEnd {
     /// With this cause (Q.850), where Asterisk has one.
     Seen(Option<u8>),
     /// While nobody watched.
@@ -153,7 +153,7 @@ impl Sidecar {
     }
 
     /// What waits for the end of a leg that no session dials. It begins to watch now.
-    pub(super) fn end_of(&self, leg: &str) -> impl Future<Output = LegEnd> + Send + 'static {
+    pub fn end_of(&self, leg: &str) -> impl Future<Output = LegEnd> + Send + 'static {
         let (end, ended) = oneshot::channel();
         let leg = leg.to_owned();
         let _ = self.registrations.send(Registration::Follow { leg, end });

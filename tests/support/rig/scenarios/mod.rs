@@ -157,6 +157,8 @@ pub const ALL: &[Scenario] = scenarios![
     "ring limit at the backup" Short => fast_agi::ring_limit,
     "daemon killed between attempts" Short only(Agi, "a caller in Stasis stays until the next daemon comes")
         => fast_agi::killed_between_attempts,
+    "answered after the daemon was killed" Short only(Agi, "Stasis hangs a leg up that is answered while no daemon is there")
+        => fast_agi::answered_after_the_daemon,
     "too many FastAGI sessions" Short only(Agi, "Stasis has no such limit") => fast_agi::too_many_sessions,
     "ARI cut, FastAGI goes on" Short only(Agi, "without ARI a caller cannot enter Stasis") => fast_agi::ari_cut,
     "race: caller gone, next leg asked for" Short only(Stasis, "it holds requests up that only Stasis makes")
