@@ -212,6 +212,7 @@ pub async fn run(
             live,
             spool,
             leaving: leaving.clone(),
+            gone: Arc::default(),
         },
         waiting,
         compared: compared.subscribe(),

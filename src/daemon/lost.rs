@@ -16,9 +16,6 @@ use super::survivors::Survivors;
 const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: u32 = 50;
 
-/// A leg of `Dial()` that is on its way is looked at so often: whoever saw its answer could be told of nothing else.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
-
 /// Everything that tells an attempt that is out from one that is lost.
 #[derive(Debug)]
 pub(super) struct Lost {
@@ -34,26 +31,19 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    /// Looks each time when the calls have been compared with Asterisk's channels, once the spool has told what it knows; and
-    /// more often while legs are on their way that nobody here dials.
+    /// Looks each time when the calls have been compared with Asterisk's channels, once the spool has told what it knows.
     pub(super) async fn close_each_time(mut self, leftovers_are_moved: impl Future<Output = ()>) {
         leftovers_are_moved.await;
         if self.compared.wait_for(|times| *times >= 2).await.is_err() {
             return;
         }
         loop {
-            let undecided = self.close().await;
-            let look_again = async {
-                match undecided {
-                    0 => std::future::pending().await,
-                    _ => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
-                }
-            };
+            self.close().await;
             tokio::select! {
                 changed = self.compared.changed() => if changed.is_err() {
                     return;
                 },
-                () = look_again => {}
+                () = self.survivors.one_is_gone() => {}
             }
         }
     }
@@ -70,39 +60,31 @@ impl Lost {
         false
     }
 
-    /// Closes what is lost; how many calls may yet be answered.
-    async fn close(&self) -> usize {
+    async fn close(&self) {
         // Before the list is asked for: a call that comes in between is younger and not looked at.
         let before_ms = now().wall_ms;
-        let calls = self.live.calls().await;
+        let mut alive = self.calls().await;
         if !self.ends_are_in_the_store().await {
-            debug!("the spool is not empty: attempts that seem open may have ended");
-            return 0;
+            return debug!("the spool is not empty: attempts that seem open may have ended");
         }
-        let mut alive: HashSet<String> = calls.iter().map(|call| call.identity.call_id.clone()).collect();
         let open = match self.store.open_attempts(&self.server_ip, before_ms).await {
             Ok(open) => open.into_iter().filter(|row| !alive.contains(&row.call_id)).collect(),
-            Err(error) => {
-                error!(%error, code = error.code(), "attempts that were left open could not be read");
-                return 0;
-            }
+            Err(error) => return error!(%error, code = error.code(), "attempts that were left open could not be read"),
         };
-        let undecided = match self.survivors.look(open).await {
-            Ok(undecided) => undecided,
-            Err(error) => {
-                debug!(%error, "Asterisk cannot be asked which calls go on: no attempt is closed");
-                return 0;
-            }
-        };
-        let count = undecided.len();
-        alive.extend(undecided);
-        // Those that are followed since.
-        alive.extend(self.live.calls().await.iter().map(|call| call.identity.call_id.clone()));
+        if let Err(error) = self.survivors.look(open).await {
+            return debug!(%error, "Asterisk cannot be asked which calls go on: no attempt is closed");
+        }
+        alive.extend(self.calls().await);
         match self.store.close_open_attempts(&self.server_ip, before_ms, alive).await {
             Ok(0) => debug!("no attempt was left open"),
             Ok(attempts) => info!(attempts, "closed attempts whose end nobody has seen (daemon_lost)"),
             Err(error) => error!(%error, code = error.code(), "attempts that were left open could not be closed"),
         }
-        count
+    }
+
+    /// The ids of the calls that are known here.
+    async fn calls(&self) -> HashSet<String> {
+        let calls = self.live.calls().await;
+        calls.iter().map(|call| call.identity.call_id.clone()).collect()
     }
 }

@@ -25,4 +25,4 @@ mod session;
 mod sidecar;
 
 pub use service::Service;
-pub use sidecar::{Counters, LegEnd, Sidecar};
+pub use sidecar::{Counters, LegEnd, Seen, Sidecar, Watch};

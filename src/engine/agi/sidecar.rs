@@ -18,7 +18,7 @@ use crate::verdict::SipReply;
 
 /// What the side-car tells a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub enum Seen {
     /// A `Dial` event of one of its legs.
     Leg {
         /// The leg's channel id.
@@ -134,7 +134,7 @@ impl Sidecar {
     }
 
     /// Begins to watch a caller.
-    pub(super) fn watch(&self, caller: &str) -> Watch {
+    pub fn watch(&self, caller: &str) -> Watch {
         let (call, seen) = mpsc::channel(MAILBOX);
         let (ready, is_ready) = oneshot::channel();
         let caller = caller.to_owned();
@@ -232,7 +232,7 @@ impl Sidecar {
 
 /// A call's end of the side-car; dropping it ends the watch.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub struct Watch {
     caller: String,
     seen: mpsc::Receiver<Seen>,
     is_ready: Option<oneshot::Receiver<()>>,
@@ -241,7 +241,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// What comes to an end when the caller is watched, or cannot be, or that takes too long; the first time only.
-    pub(super) fn ready(&mut self) -> impl Future<Output = ()> + Send + 'static {
+    pub fn ready(&mut self) -> impl Future<Output = ()> + Send + 'static {
         let is_ready = self.is_ready.take();
         async move {
             if let Some(is_ready) = is_ready {
@@ -251,7 +251,7 @@ impl Watch {
     }
 
     /// What is seen next. Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> Seen {
+    pub async fn next(&mut self) -> Seen {
         match self.seen.recv().await {
             Some(seen) => seen,
             None => std::future::pending().await,
