@@ -183,6 +183,7 @@ pub const ALL: &[Scenario] = scenarios![
     "call id on every log line" Short => logs::call_id_on_every_line,
     "check: all well" Short => check::healthy,
     "check: wrong password" Short => check::wrong_password,
+    "check: manager interface" Short => check::manager_interface,
     "check: user may only read" Short => check::read_only_user,
     "check: no channelvars" Short => check::no_channelvars,
     "check: dialplan not included" Short => check::no_dialplan,
