@@ -9,6 +9,7 @@ mod failures;
 mod fast_agi;
 mod load;
 mod logs;
+mod mariadb;
 mod media;
 mod operator;
 mod parity;
@@ -146,6 +147,7 @@ pub const ALL: &[Scenario] = scenarios![
     "second daemon takes over" Short => away::taken_over,
     "daemon killed with an attempt out" Short => records::killed_with_an_attempt_out,
     "database locked, daemon killed" Short => records::database_locked,
+    "tables in MariaDB, its server killed" Short => mariadb::server_killed,
     "connection cut for 1 s" Short => away::cut_for_a_second,
     "connection cut for 60 s" Long => away::cut_for_a_minute,
     "Asterisk restarted" Short => away::asterisk_restarted,
