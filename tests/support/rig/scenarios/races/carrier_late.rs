@@ -9,7 +9,7 @@ use super::super::super::super::sip::{
 };
 use super::super::super::report::Report;
 use super::super::super::{BACKUP, Entry, Number, Rig, SOON};
-use super::super::{Expected, answers, auto_dial, finish};
+use super::super::{ANSWERED, Expected, answers, auto_dial, finish};
 use super::{
     behind_a_wire, dialers_half, late_answers, nothing_left, received, responded, summary, times_ended, until,
     without_the_wire,
@@ -30,12 +30,10 @@ pub(in super::super) async fn refuses_five_times(rig: &mut Rig, report: &mut Rep
         rig.backup.on_number(&number.wire, answers());
         let call = auto_dial(rig, &number).await?;
         let expected = Expected {
-            dialstatus: "ANSWER",
-            cause: 16,
-            tech: "SIP 200 OK",
             attempts: &[(entry.carrier_id(), Some(503), "next"), (BACKUP, Some(200), "stop")],
             primary_invites: 1,
             backup_invites: 1,
+            ..ANSWERED
         };
         let ended = finish(rig, report, &call.code, &number, &expected).await?;
         let copies = ended.primary[0].responses(503).count();
