@@ -18,6 +18,7 @@
 //! | `asterisk_settings` | `ari.conf`, `http.conf` and `pjsip.conf` |
 //! | `engine` | whether the engine that places the legs suits this Asterisk |
 //! | `endpoints` | whether Asterisk has each carrier's endpoint |
+//! | `registrations` | whether Asterisk's registrations with carriers stand |
 //! | `host` | whether this host can tell its own address |
 
 mod asterisk;
@@ -28,6 +29,7 @@ mod engine;
 mod finding;
 mod host;
 mod looking_glass;
+mod registrations;
 mod tables;
 
 pub use finding::{Finding, Level, Report};
@@ -43,6 +45,7 @@ pub async fn check(settings: &Result<Settings, ConfigError>) -> Report {
             let carriers = tables::check(settings, &mut report).await;
             report.extend(host::check());
             asterisk::check(settings, &carriers, &mut report).await;
+            registrations::check(&settings.ami, &carriers, &mut report).await;
         }
         Err(error) => config(error, &mut report),
     }
