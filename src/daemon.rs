@@ -224,14 +224,14 @@ pub async fn run(
             () = lost.close_each_time(leftovers_are_moved) => {}
         }
     });
-    let (is_told, dialplan_is_told) = watch::channel(false);
+    let (has_answered, dialplan_is_told) = watch::channel(false);
     let teller = Teller {
         ari: client.clone(),
         ari_state: state.clone(),
         settings: live_settings,
         tables: told_tables,
         is_listening: fast_agi.is_listening(),
-        is_told,
+        has_answered,
         leaving: leaving.clone(),
     };
     tokio::spawn(teller.run());

@@ -16,6 +16,9 @@ use super::tables::Tables;
 /// Said again so often: a reload of the dialplan may clear what it was told.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
+/// Where it failed, it is tried again so soon.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// What the choice depends on, and who is told.
 #[derive(Debug)]
 pub(super) struct Teller {
@@ -25,8 +28,8 @@ pub(super) struct Teller {
     pub(super) tables: Tables,
     /// The FastAGI port is ours.
     pub(super) is_listening: watch::Receiver<bool>,
-    /// Asterisk has been told once.
-    pub(super) is_told: watch::Sender<bool>,
+    /// Asterisk has been told, or has refused to be, once.
+    pub(super) has_answered: watch::Sender<bool>,
     pub(super) leaving: CancellationToken,
 }
 
@@ -59,14 +62,14 @@ impl Teller {
                 Ok(()) => {
                     info!(engine = %now.1, "calls go to their engines");
                     told = Some(now);
-                    self.is_told.send_replace(true);
                 }
                 Err(error) => {
                     warn!(%error, "the dialplan could not be told which engine to use");
                     told = None;
-                    again.reset_after(Duration::from_secs(1));
+                    again.reset_after(TRY_AGAIN_AFTER);
                 }
             }
+            self.has_answered.send_replace(true);
         }
     }
 
