@@ -154,10 +154,10 @@ pub(in super::super) async fn hangs_up_with_the_answer(rig: &mut Rig, report: &m
         .after(PAUSE)
         .finally(Answer::with_rtp());
     // 20 calls; the outermost leave no doubt about the order.
-    let offsets = [-100, -50, -20]
+    let offsets = [-300, -50, -20]
         .into_iter()
         .chain((-7..=6).step_by(1))
-        .chain([20, 50, 100]);
+        .chain([20, 50, 300]);
     let calls = hang_up_around(rig, offsets, &primary, &rings()).await?;
     let (mut cancelled, mut hung_up, mut answered) = (0, 0, 0);
     for (call, number) in &calls {
