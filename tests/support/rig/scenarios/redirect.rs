@@ -7,7 +7,7 @@ use crankback::control::StatusView;
 use super::super::super::agi_listener::AgiKind;
 use super::super::super::error::LabError;
 use super::super::report::Report;
-use super::super::{BACKUP, Entry, Rig, SOON};
+use super::super::{BACKUP, Engine, Entry, Rig, SOON};
 use super::{answers, answers_and_waits, auto_dial};
 
 /// How long the customer must stay untouched.
