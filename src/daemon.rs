@@ -1,5 +1,6 @@
 //! The daemon: wires the rooms together, in order, and takes them down again.
 
+mod engine_choice;
 mod fast_agi;
 mod gauges;
 mod handle;
@@ -7,6 +8,7 @@ mod lost;
 mod operators;
 mod records;
 mod reload;
+mod survivors;
 mod tables;
 
 use std::sync::Arc;
@@ -19,22 +21,23 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::ari;
-use crate::config::{ConfigError, Engine, Listen, Settings};
+use crate::config::{ConfigError, Listen, Settings};
 use crate::control::Handlers;
-use crate::engine::agi::tell_dialplan;
 use crate::engine::stasis::{Dispatcher, Shared};
-use crate::engine::{Door, EngineCounters, LiveView, RunnerShared, now};
+use crate::engine::{Calls, Door, EngineCounters, LiveView, RunnerShared, now};
 use crate::metrics::{self, Metrics};
 use crate::spool::{Spool, SpoolError};
 use crate::store::{IfMissing, Store, StoreError};
 use crate::vicidial::contract::VicidialContract;
 
+use engine_choice::Teller;
 use fast_agi::FastAgi;
 use gauges::Gauges;
 use handle::Handle;
 use lost::Lost;
 use records::Records;
 use reload::{LiveCallSettings, LiveSettings, Reload};
+use survivors::Survivors;
 use tables::{Reader, Tables};
 
 /// Without systemd's watchdog nobody listens; the dispatcher turns all the same.
@@ -124,7 +127,7 @@ pub async fn run(
     let call_settings = LiveCallSettings::new(&settings.call);
     let reload = Arc::new(Reload {
         reread: Box::new(reread),
-        settings: live_settings,
+        settings: Arc::clone(&live_settings),
         call: call_settings.clone(),
         tables: tables.clone(),
     });
@@ -148,6 +151,7 @@ pub async fn run(
         let cancel = no_more_metrics.clone();
         tokio::spawn(metrics::keep_open(address, metrics, gauges.refresh(), cancel));
     }
+    let told_tables = tables.clone();
     let handle = Handle {
         started_ms,
         application: settings.ari.app.clone(),
@@ -159,7 +163,7 @@ pub async fn run(
         door: door.clone(),
         engine: Arc::clone(&counters),
         waiting: waiting.clone(),
-        agi_counters: (settings.call.engine == Engine::Agi).then(|| agi_counters.clone()),
+        agi_counters: agi_counters.clone(),
         leaving: leaving.clone(),
     };
     let no_more_operators = CancellationToken::new();
@@ -175,16 +179,9 @@ pub async fn run(
 
     let first_serial = u32::try_from(now().wall_ms.rem_euclid(1_000_000)).unwrap_or_default();
     let compared = watch::Sender::new(0);
+    let leftovers_are_moved = moving.leftovers_are_moved();
     let (taken, taken_legs) = mpsc::unbounded_channel();
-    let lost = Lost {
-        store,
-        server_ip: settings.server.ip.to_string(),
-        live: live.clone(),
-        waiting,
-        compared: compared.subscribe(),
-    };
-    tokio::spawn(lost.close_each_time(moving.leftovers_are_moved()));
-    let shared = Shared {
+    let calls = Calls {
         routes: live_tables.routes,
         policies: live_tables.policies,
         contract: Arc::new(VicidialContract::new(
@@ -194,30 +191,56 @@ pub async fn run(
             live_tables.timeouts,
         )),
         runner: RunnerShared {
-            door,
+            door: door.clone(),
             counters,
-            records: Arc::new(Records::new(spool, settings.server.ip.to_string())),
+            records: Arc::new(Records::new(spool.clone(), settings.server.ip.to_string())),
             taken,
             leaving: leaving.clone(),
         },
-        live,
-        compared,
+        live: live.clone(),
         policy: call_settings.policy,
     };
-    let fast_agi = match settings.call.engine {
-        Engine::Agi => Some(FastAgi::open(&settings, &shared, agi_counters)?),
-        Engine::Stasis => {
-            tokio::spawn(choose_stasis(client.clone(), state.clone(), settings.agi.listen));
-            None
-        }
+    let fast_agi = FastAgi::open(&settings, calls.clone(), taken_legs, agi_counters)?;
+    let lost = Lost {
+        store,
+        server_ip: settings.server.ip.to_string(),
+        live: live.clone(),
+        survivors: Survivors {
+            ari: client.clone(),
+            sidecar: fast_agi.sidecar(),
+            door,
+            live,
+            spool,
+            leaving: leaving.clone(),
+            gone: Arc::default(),
+        },
+        waiting,
+        compared: compared.subscribe(),
     };
+    let goes = leaving.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = goes.cancelled() => {}
+            () = lost.close_each_time(leftovers_are_moved) => {}
+        }
+    });
+    let (has_answered, dialplan_is_told) = watch::channel(false);
+    let teller = Teller {
+        ari: client.clone(),
+        ari_state: state.clone(),
+        settings: live_settings,
+        tables: told_tables,
+        is_listening: fast_agi.is_listening(),
+        has_answered,
+        leaving: leaving.clone(),
+    };
+    tokio::spawn(teller.run());
     let watchdog = sd_notify::watchdog_enabled();
     let interval = watchdog.map_or(IDLE_WATCHDOG, |limit| limit / 4);
     let mut dispatcher = tokio::spawn(Dispatcher::run(
         client,
-        shared,
+        Shared { calls, compared },
         notices,
-        taken_legs,
         interval,
         move || {
             if watchdog.is_some() {
@@ -225,7 +248,7 @@ pub async fn run(
             }
         },
     ));
-    tokio::spawn(announce(state));
+    tokio::spawn(announce(dialplan_is_told));
 
     let stopped_by = tokio::select! {
         _ = terminate.recv() => Some("SIGTERM"),
@@ -244,10 +267,8 @@ pub async fn run(
         }
         None => info!("another process serves the application; leaving"),
     }
-    if let Some(fast_agi) = fast_agi {
-        leaving.cancel();
-        fast_agi.drain(DRAIN_LIMIT).await;
-    }
+    leaving.cancel();
+    fast_agi.drain(DRAIN_LIMIT).await;
     // Whoever took the application over waits for the socket.
     no_more_operators.cancel();
     no_more_metrics.cancel();
@@ -265,21 +286,9 @@ pub async fn run(
     Ok(())
 }
 
-/// Tells the dialplan to use Stasis: an earlier process may have told it otherwise.
-async fn choose_stasis(ari: ari::Client, mut state: watch::Receiver<ari::State>, agi: std::net::SocketAddr) {
-    let is_connected = |state: &ari::State| matches!(state, ari::State::Connected { .. });
-    let connected = state.wait_for(is_connected).await.is_ok();
-    if connected && let Err(error) = tell_dialplan(&ari, Engine::Stasis, agi).await {
-        warn!(%error, "the dialplan could not be told to use Stasis");
-    }
-}
-
-/// Tells systemd that the daemon is ready when it is connected for the first time.
-async fn announce(mut state: watch::Receiver<ari::State>) {
-    let connected = state
-        .wait_for(|state| matches!(state, ari::State::Connected { .. }))
-        .await;
-    if connected.is_ok() {
+/// Tells systemd that the daemon is ready when Asterisk sends it calls for the first time.
+async fn announce(mut dialplan_is_told: watch::Receiver<bool>) {
+    if dialplan_is_told.wait_for(|is_told| *is_told).await.is_ok() {
         info!("ready");
         notify(&[sd_notify::NotifyState::Ready]);
     }

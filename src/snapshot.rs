@@ -5,13 +5,13 @@
 
 mod carrier_settings;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::CarrierLimits;
 use crate::carrier::{Carrier, CarrierId, NumberFormat, Timers};
-use crate::config::Settings;
+use crate::config::{Engine, Settings};
 use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable};
 use crate::store::{CarrierSettingsRow, Fingerprint, RouteRow, RoutingTables, Store, StoreError};
 use crate::verdict::{CarrierPolicies, Rulebook};
@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub setting_problems: Vec<SettingProblem>,
     /// How carriers differ in what their answers mean.
     pub policies: Arc<CarrierPolicies>,
+    /// Who places the legs of calls that enter by a carrier's dialplan line; those that are not in it follow the configuration.
+    pub entry_engines: BTreeMap<CarrierId, Engine>,
     /// What carriers allow this dialer; those that are not in it have no limits.
     pub limits: HashMap<CarrierId, CarrierLimits>,
     /// The campaigns that VICIdial has; empty without VICIdial.
@@ -154,7 +156,10 @@ impl Snapshot {
             .campaigns
             .into_iter()
             .map(|campaign| (campaign.campaign_id, campaign.dial_prefix));
-        let (policies, setting_problems) = carrier_settings::policies(&tables.carrier_settings, Rulebook::built_in());
+        let (policies, mut setting_problems) =
+            carrier_settings::policies(&tables.carrier_settings, Rulebook::built_in());
+        let (entry_engines, engine_problems) = carrier_settings::engines(&tables.carrier_settings);
+        setting_problems.extend(engine_problems);
         let serving = served.carriers();
         let table = RouteTable::build(serving.clone(), routes.clone(), dial_prefixes.collect())
             .with_attempt_limit(settings.call.max_attempts.into());
@@ -168,6 +173,7 @@ impl Snapshot {
             carrier_settings: tables.carrier_settings,
             setting_problems,
             policies: Arc::new(policies),
+            entry_engines,
             limits,
             campaigns,
             dial_timeouts: Arc::new(dial_timeouts),

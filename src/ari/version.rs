@@ -77,9 +77,6 @@ impl Version {
         } else if major < 20 || major == 21 {
             advisories.push(Advisory::END_OF_LIFE);
         }
-        if !self.capabilities().fast_unbridged_commands {
-            advisories.push(Advisory::SLOW_COMMANDS);
-        }
         advisories
     }
 }
@@ -110,11 +107,6 @@ impl Advisory {
         code: "version_end_of_life",
         what: "end of life: it gets no more fixes, security fixes included",
         advice: "upgrade Asterisk to 20 or 22",
-    };
-    const SLOW_COMMANDS: Self = Self {
-        code: "version_slow_commands",
-        what: "commands on a channel outside a bridge may wait 200 ms, so a call may start and fail over that much later",
-        advice: "upgrade Asterisk to 18.25, 20.10, 22 or later",
     };
 }
 
@@ -338,17 +330,14 @@ mod tests {
             advisories.iter().map(|advisory| advisory.code).collect()
         };
         const OLD: &str = "version_end_of_life";
-        const SLOW: &str = "version_slow_commands";
         for (text, expected) in [
-            ("13.38.3", vec!["version_unsupported", SLOW]),
-            ("16.28.0~dfsg-0+deb11u4", vec![OLD, SLOW]),
-            ("18.24.3", vec![OLD, SLOW]),
+            ("13.38.3", vec!["version_unsupported"]),
+            ("16.28.0~dfsg-0+deb11u4", vec![OLD]),
             ("18.26.4", vec![OLD]),
-            ("20.9.3", vec![SLOW]),
             ("20.20.1", vec![]),
             ("21.12.0", vec![OLD]),
             ("22.10.1", vec![]),
-            ("certified-20.7-cert3", vec![SLOW]),
+            ("certified-20.7-cert3", vec![]),
             ("GIT-master-0a1b2c3d", vec![]),
             ("?", vec!["version_unreadable"]),
         ] {

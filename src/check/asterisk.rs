@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::looking_glass::{Blind, LookingGlass};
-use super::{asterisk_settings, dialplan, endpoints};
+use super::{asterisk_settings, dialplan, endpoints, engine};
 use crate::ari::{self, AsteriskInfo, Client};
 use crate::carrier::Carrier;
 use crate::config::{AriSettings, Settings};
@@ -53,6 +53,7 @@ pub(super) async fn check(settings: &Settings, carriers: &[Carrier], report: &mu
     for advisory in version.advisories() {
         report.warning("version", advisory.what, Some(advisory.advice));
     }
+    engine::check(settings.engine, version, report);
     if let Err(error) = look(settings, &client, &info, carriers, report).await {
         let what = format!("{endpoint}: {error}");
         report.warning("ari", what, Some("the rest could not be looked at: run check again"));

@@ -11,6 +11,8 @@ pub enum Level {
     /// As it should be.
     #[default]
     Ok,
+    /// It works, and could work better.
+    Advice,
     /// Calls go through, but not as they should: no failover for some of them, or native dialling.
     Warning,
     /// Needs a person before crankback can work.
@@ -63,6 +65,10 @@ impl Report {
 
     pub(super) fn ok(&mut self, subject: impl Into<String>, what: impl fmt::Display) {
         self.push(Level::Ok, subject.into(), &what, None);
+    }
+
+    pub(super) fn advise(&mut self, subject: impl Into<String>, what: impl fmt::Display, advice: &str) {
+        self.push(Level::Advice, subject.into(), &what, Some(advice));
     }
 
     pub(super) fn warning(&mut self, subject: impl Into<String>, what: impl fmt::Display, advice: Option<&str>) {

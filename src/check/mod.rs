@@ -16,6 +16,7 @@
 //! | `looking_glass` | a short-lived channel through which Asterisk's dialplan functions are read |
 //! | `dialplan` | whether the dialplan that this program ships is the one that runs |
 //! | `asterisk_settings` | `ari.conf`, `http.conf` and `pjsip.conf` |
+//! | `engine` | whether the engine that places the legs suits this Asterisk |
 //! | `endpoints` | whether Asterisk has each carrier's endpoint |
 //! | `registrations` | whether Asterisk's registrations with carriers stand |
 //! | `host` | whether this host can tell its own address |
@@ -24,6 +25,7 @@ mod asterisk;
 mod asterisk_settings;
 mod dialplan;
 mod endpoints;
+mod engine;
 mod finding;
 mod host;
 mod looking_glass;

@@ -37,7 +37,8 @@ const AFTER_HELP: &str = "Keys:
   preset=NAME              what answers of its provider are known to mean (crankback verdict table)
   verdict:503=stop         what an answer means: SIP code, 5xx, Q.850 cause or name, phrase:WORDS
   max_channels=30          legs at one time
-  max_cps=5                legs a second";
+  max_cps=5                legs a second
+  engine=agi               who places the legs of calls that enter by its dialplan line: stasis or agi";
 
 pub(super) async fn perform(command: Command, settings: &Settings) -> Result<Answer, CliError> {
     match command {

@@ -13,7 +13,7 @@ pub(super) async fn check(settings: Result<Settings, ConfigError>) -> Result<Ans
 
 fn answer(report: &Report) -> Answer {
     let (exit, status) = match report.worst() {
-        Level::Ok => (Exit::Fine, "fine"),
+        Level::Ok | Level::Advice => (Exit::Fine, "fine"),
         Level::Warning => (Exit::Degraded, "degraded"),
         Level::Error => (Exit::Error, "error"),
     };
@@ -21,6 +21,7 @@ fn answer(report: &Report) -> Answer {
     for finding in &report.findings {
         let level = match finding.level {
             Level::Ok => "ok     ",
+            Level::Advice => "advice ",
             Level::Warning => "WARNING",
             Level::Error => "ERROR  ",
         };

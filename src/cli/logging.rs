@@ -1,6 +1,6 @@
 //! Where log lines of the daemon go: standard error, as `[log]` says.
 //!
-//! Lines of a call carry its id: `call{id=… code=…}` in text, `"span":{"name":"call","id":…,"code":…}` in JSON.
+//! Lines of a call carry its id: `call{id=… code=… engine=…}` in text, `"span":{"name":"call","id":…}` and more in JSON.
 
 use tracing::level_filters::LevelFilter;
 

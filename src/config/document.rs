@@ -11,7 +11,9 @@ use crate::store::StoreUrl;
 
 use super::error::ConfigError;
 use super::keys;
-use super::settings::{AgiSettings, AttemptsSettings, CallSettings, ControlSettings, LogSettings, MetricsSettings};
+use super::settings::{
+    AgiSettings, AttemptsSettings, CallSettings, ControlSettings, EngineSettings, LogSettings, MetricsSettings,
+};
 
 /// All sections. Sections without a required key are read straight into their settings.
 #[derive(Debug, Default, Deserialize)]
@@ -22,6 +24,7 @@ pub(super) struct Document {
     pub ari: AriDocument,
     pub ami: AmiDocument,
     pub agi: AgiSettings,
+    pub engine: EngineSettings,
     pub call: CallSettings,
     pub attempts: AttemptsSettings,
     pub control: ControlSettings,

@@ -6,7 +6,9 @@ use serde::de::{Deserializer, Visitor, value::Error};
 use crate::nearest::nearest;
 
 use super::document::{AmiDocument, AriDocument, Document, ServerDocument, StoreDocument};
-use super::settings::{AgiSettings, AttemptsSettings, CallSettings, ControlSettings, LogSettings, MetricsSettings};
+use super::settings::{
+    AgiSettings, AttemptsSettings, CallSettings, ControlSettings, EngineSettings, LogSettings, MetricsSettings,
+};
 
 /// The sections.
 pub(super) fn sections() -> &'static [&'static str] {
@@ -21,6 +23,7 @@ pub(super) fn keys(section: &str) -> &'static [&'static str] {
         "ari" => fields_of::<AriDocument>(),
         "ami" => fields_of::<AmiDocument>(),
         "agi" => fields_of::<AgiSettings>(),
+        "engine" => fields_of::<EngineSettings>(),
         "call" => fields_of::<CallSettings>(),
         "attempts" => fields_of::<AttemptsSettings>(),
         "control" => fields_of::<ControlSettings>(),

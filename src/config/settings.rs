@@ -23,6 +23,8 @@ pub struct Settings {
     pub ami: AmiSettings,
     /// The FastAGI server.
     pub agi: AgiSettings,
+    /// Who places the legs of which calls.
+    pub engine: EngineSettings,
     /// How a call is carried.
     pub call: CallSettings,
     /// How attempts go on record.
@@ -116,7 +118,7 @@ impl AmiSettings {
     pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5038);
 }
 
-/// `[agi]`: the FastAGI server; it runs when `call.engine` is `agi`.
+/// `[agi]`: the FastAGI server.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AgiSettings {
@@ -139,8 +141,6 @@ impl Default for AgiSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CallSettings {
-    /// Who places the legs.
-    pub engine: Engine,
     /// `guard_ms`: nothing at all came back from a carrier for so long: move on.
     #[serde(rename = "guard_ms", deserialize_with = "milliseconds")]
     pub guard: Duration,
@@ -168,7 +168,6 @@ pub struct CallSettings {
 impl Default for CallSettings {
     fn default() -> Self {
         Self {
-            engine: Engine::Stasis,
             guard: Duration::from_secs(4),
             progress: Duration::from_secs(12),
             default_time_left: Duration::from_secs(30),
@@ -177,6 +176,29 @@ impl Default for CallSettings {
             setup: Duration::from_secs(20),
             max_attempts: 3,
             early_media: EarlyMedia::Auto,
+        }
+    }
+}
+
+/// `[engine]`: who places the legs of which calls. A carrier's own setting goes before it for calls that enter by its dialplan
+/// line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSettings {
+    /// Of all calls that no other key is for.
+    pub default: Engine,
+    /// Of calls that an agent dials (VICIdial's M): a talk of an hour must outlive a restart of the daemon.
+    pub manual: Engine,
+    /// Of an agent's three-way calls and transfers (VICIdial's DC).
+    pub three_way: Engine,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            default: Engine::Stasis,
+            manual: Engine::Agi,
+            three_way: Engine::Agi,
         }
     }
 }
@@ -192,12 +214,19 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// One word, the same in the configuration and in the dialplan's `CB_ENGINE`.
+    /// One word, the same in the configuration, in the store and in the dialplan.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Stasis => "stasis",
             Self::Agi => "agi",
         }
+    }
+
+    /// The engine of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Stasis, Self::Agi]
+            .into_iter()
+            .find(|engine| engine.as_str() == word)
     }
 }
 

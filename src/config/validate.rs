@@ -37,6 +37,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
             ari,
             ami,
             agi: document.agi,
+            engine: document.engine,
             call: document.call,
             attempts: document.attempts,
             control: document.control,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::CarrierId;
+use crate::config::Engine;
 use crate::nearest::nearest;
 use crate::snapshot;
 use crate::store::CarrierSettingsRow;
@@ -73,8 +74,9 @@ const AFTER_183: &str = "failover_after_183";
 const PRESET: &str = "preset";
 const MAX_CHANNELS: &str = "max_channels";
 const MAX_CPS: &str = "max_cps";
+const ENGINE: &str = "engine";
 const VERDICT: &str = "verdict:";
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     GUARD_MS,
     PROGRESS_MS,
     FAKES_PROGRESS,
@@ -82,6 +84,7 @@ const KEYS: [&str; 8] = [
     PRESET,
     MAX_CHANNELS,
     MAX_CPS,
+    ENGINE,
     "verdict:ANSWER",
 ];
 
@@ -99,6 +102,7 @@ enum Setting {
     Preset(Option<String>),
     MaxChannels(Option<u32>),
     MaxCps(Option<u32>),
+    Engine(Option<Engine>),
     Verdict { answer: String, meaning: Option<String> },
 }
 
@@ -133,6 +137,7 @@ impl Change {
                 Setting::Preset(name) => row.preset = name,
                 Setting::MaxChannels(limit) => row.max_channels = limit,
                 Setting::MaxCps(limit) => row.max_cps = limit,
+                Setting::Engine(engine) => row.engine = engine.map(|engine| engine.as_str().to_owned()),
                 Setting::Verdict { answer, meaning } => {
                     row.verdicts = changed(row.verdicts.as_deref(), &answer, meaning)
                 }
@@ -189,6 +194,10 @@ impl Setting {
             .map(Self::Preset),
             MAX_CHANNELS => limit(MAX_CHANNELS, value).map(Self::MaxChannels),
             MAX_CPS => limit(MAX_CPS, value).map(Self::MaxCps),
+            ENGINE => optional(value, |value| {
+                Engine::from_word(value).ok_or_else(|| wrong(ENGINE, value, "stasis or agi"))
+            })
+            .map(Self::Engine),
             word => Err(SettingError::UnknownKey {
                 word: word.to_owned(),
                 meant: nearest(word, KEYS),
@@ -247,6 +256,7 @@ pub(super) fn shown(rows: &[CarrierSettingsRow], carrier: &CarrierId) -> Vec<Str
         text(PRESET, row.preset.as_deref()),
         number(MAX_CHANNELS, row.max_channels),
         number(MAX_CPS, row.max_cps),
+        text(ENGINE, row.engine.as_deref()),
     ]
     .into_iter()
     .flatten()
@@ -301,6 +311,7 @@ mod tests {
             ("guard_ms=3", "500 to 60000 milliseconds"),
             ("fakes_progress=maybe", "yes or no"),
             ("max_channels=0", "carrier disable"),
+            ("engine=dial", "stasis or agi"),
             ("verdict:799=stop", "799"),
             ("verdict:503=stpo", "stpo"),
             ("preset=nobody", "nobody"),

@@ -1,10 +1,12 @@
 //! The FastAGI server and its side-car, while the daemon runs.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -12,8 +14,8 @@ use tracing::{info, warn};
 use crate::agi;
 use crate::ari;
 use crate::config::Settings;
-use crate::engine::agi::{self as engine, Service, Shared, Sidecar};
-use crate::engine::stasis;
+use crate::engine::agi::{self as engine, Service, Sidecar};
+use crate::engine::{Calls, TakenLeg};
 
 use super::Error;
 
@@ -45,37 +47,58 @@ impl Counters {
 pub(super) struct FastAgi {
     sessions: TaskTracker,
     cancel_ari: CancellationToken,
+    is_listening: watch::Receiver<bool>,
+    sidecar: Sidecar,
 }
 
 impl FastAgi {
-    /// Starts to listen, and tells the dialplan to come here as soon as the port is ours.
-    pub(super) fn open(settings: &Settings, shared: &stasis::Shared, counters: Counters) -> Result<Self, Error> {
+    /// Starts to listen, now or as soon as the port is free.
+    pub(super) fn open(
+        settings: &Settings,
+        calls: Calls,
+        taken: mpsc::UnboundedReceiver<TakenLeg>,
+        counters: Counters,
+    ) -> Result<Self, Error> {
         let config = settings.ari.connection_as(&settings.ari.watching_app())?;
+        let cancel_ari = CancellationToken::new();
+        let (client, notices, _) = ari::connect(config, cancel_ari.clone()).map_err(|source| Error::Ari {
+            endpoint: settings.ari.endpoint.clone(),
+            source,
+        })?;
+        let sidecar = Sidecar::start(client, notices, counters.watch);
+        tokio::spawn(sidecar.clone().keep_places(taken));
         let server = agi::Server {
             maximum_sessions: usize::try_from(settings.agi.max_sessions).unwrap_or(usize::MAX),
             limits: agi::Limits::default(),
             counters: counters.server,
             sessions: TaskTracker::new(),
         };
-        let shared = Shared {
-            routes: Arc::clone(&shared.routes),
-            policies: Arc::clone(&shared.policies),
-            contract: Arc::clone(&shared.contract),
-            runner: shared.runner.clone(),
-            live: shared.live.clone(),
-            policy: Arc::clone(&shared.policy),
+        let address = settings.agi.listen;
+        let first = bind(address);
+        let (tell, is_listening) = watch::channel(first.is_ok());
+        let sessions = server.sessions.clone();
+        let port = Port { address, first, tell };
+        let service = Service {
+            calls,
+            sidecar: sidecar.clone(),
         };
-        let fast_agi = Self {
-            sessions: server.sessions.clone(),
-            cancel_ari: CancellationToken::new(),
-        };
-        let watch = Watch {
-            config,
-            counters: counters.watch,
-            cancel: fast_agi.cancel_ari.clone(),
-        };
-        tokio::spawn(listen(settings.agi.listen, server, shared, watch));
-        Ok(fast_agi)
+        tokio::spawn(listen(port, server, service));
+        Ok(Self {
+            sessions,
+            cancel_ari,
+            is_listening,
+            sidecar,
+        })
+    }
+
+    /// Whether calls may be sent here.
+    pub(super) fn is_listening(&self) -> watch::Receiver<bool> {
+        self.is_listening.clone()
+    }
+
+    /// What watches legs.
+    pub(super) fn sidecar(&self) -> Sidecar {
+        self.sidecar.clone()
     }
 
     /// Waits for calls that are not answered yet; the port is closed already. Answered ones go on without us.
@@ -91,43 +114,50 @@ impl FastAgi {
     }
 }
 
-/// What the side-car is made of.
-struct Watch {
-    config: ari::Config,
-    counters: Arc<engine::Counters>,
-    cancel: CancellationToken,
+/// Where to listen.
+struct Port {
+    address: SocketAddr,
+    /// What the first try came to.
+    first: io::Result<TcpListener>,
+    tell: watch::Sender<bool>,
 }
 
-async fn listen(address: SocketAddr, server: agi::Server, shared: Shared, watch: Watch) {
-    let leaving = shared.runner.leaving.clone();
+impl Port {
+    /// The port as soon as it is ours.
+    async fn opened(self) -> TcpListener {
+        let Self { address, first, tell } = self;
+        if let Err(error) = &first {
+            warn!(%address, %error, "no FastAGI yet, trying again: calls go to Stasis");
+        }
+        let mut tried = first;
+        loop {
+            match tried {
+                Ok(listener) => {
+                    info!(%address, "listening for FastAGI");
+                    tell.send_replace(true);
+                    return listener;
+                }
+                Err(_) => tokio::time::sleep(BIND_AGAIN_AFTER).await,
+            }
+            tried = bind(address);
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+async fn listen(port: Port, server: agi::Server, service: Service) {
+    let leaving = service.calls.runner.leaving.clone();
     let listener = tokio::select! {
         () = leaving.cancelled() => return,
-        listener = bind(address) => listener,
+        listener = port.opened() => listener,
     };
-    info!(%address, "listening for FastAGI");
-    let (client, notices, _) = match ari::connect(watch.config, watch.cancel) {
-        Ok(connected) => connected,
-        Err(error) => return warn!(%error, "no FastAGI engine: calls go to Stasis"),
-    };
-    let sidecar = Sidecar::start(client, notices, address, watch.counters);
-    let service = Service { shared, sidecar };
     agi::serve(listener, server, leaving, move |prelude, session| {
         service.clone().call(prelude, session)
     })
     .await;
-}
-
-async fn bind(address: SocketAddr) -> TcpListener {
-    let mut was_told = false;
-    loop {
-        match TcpListener::bind(address).await {
-            Ok(listener) => return listener,
-            Err(error) if !was_told => {
-                warn!(%address, %error, "no FastAGI yet, trying again: calls go to Stasis");
-                was_told = true;
-            }
-            Err(_) => {}
-        }
-        tokio::time::sleep(BIND_AGAIN_AFTER).await;
-    }
 }

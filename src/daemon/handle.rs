@@ -32,8 +32,7 @@ pub(super) struct Handle {
     pub door: Door,
     pub engine: Arc<EngineCounters>,
     pub waiting: Waiting,
-    /// Where the FastAGI engine runs.
-    pub agi_counters: Option<fast_agi::Counters>,
+    pub agi_counters: fast_agi::Counters,
     pub leaving: CancellationToken,
 }
 
@@ -77,7 +76,7 @@ impl control::Daemon for Handle {
 impl Handle {
     fn counters(&self) -> BTreeMap<String, u64> {
         let mut counters = counters(self.ari.counters(), &self.engine);
-        let agi = self.agi_counters.iter().flat_map(fast_agi::Counters::named);
+        let agi = self.agi_counters.named().into_iter();
         counters.extend(agi.map(|(name, count)| (name.to_owned(), count)));
         counters
     }

@@ -10,6 +10,8 @@ use crate::engine::{LiveView, now};
 use crate::spool::Waiting;
 use crate::store::Store;
 
+use super::survivors::Survivors;
+
 /// How long to wait between looks at the spool, and how often.
 const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: u32 = 50;
@@ -20,6 +22,8 @@ pub(super) struct Lost {
     pub(super) store: Store,
     pub(super) server_ip: String,
     pub(super) live: LiveView,
+    /// Finds what is not lost.
+    pub(super) survivors: Survivors,
     /// How many rows are on disk and not in the store yet.
     pub(super) waiting: Waiting,
     /// How often calls were compared with Asterisk's channels.
@@ -35,8 +39,11 @@ impl Lost {
         }
         loop {
             self.close().await;
-            if self.compared.changed().await.is_err() {
-                return;
+            tokio::select! {
+                changed = self.compared.changed() => if changed.is_err() {
+                    return;
+                },
+                () = self.survivors.one_is_gone() => {}
             }
         }
     }
@@ -56,15 +63,28 @@ impl Lost {
     async fn close(&self) {
         // Before the list is asked for: a call that comes in between is younger and not looked at.
         let before_ms = now().wall_ms;
-        let calls = self.live.calls().await;
+        let mut alive = self.calls().await;
         if !self.ends_are_in_the_store().await {
             return debug!("the spool is not empty: attempts that seem open may have ended");
         }
-        let alive: HashSet<String> = calls.iter().map(|call| call.identity.call_id.clone()).collect();
+        let open = match self.store.open_attempts(&self.server_ip, before_ms).await {
+            Ok(open) => open.into_iter().filter(|row| !alive.contains(&row.call_id)).collect(),
+            Err(error) => return error!(%error, code = error.code(), "attempts that were left open could not be read"),
+        };
+        if let Err(error) = self.survivors.look(open).await {
+            return debug!(%error, "Asterisk cannot be asked which calls go on: no attempt is closed");
+        }
+        alive.extend(self.calls().await);
         match self.store.close_open_attempts(&self.server_ip, before_ms, alive).await {
             Ok(0) => debug!("no attempt was left open"),
             Ok(attempts) => info!(attempts, "closed attempts whose end nobody has seen (daemon_lost)"),
             Err(error) => error!(%error, code = error.code(), "attempts that were left open could not be closed"),
         }
+    }
+
+    /// The ids of the calls that are known here.
+    async fn calls(&self) -> HashSet<String> {
+        let calls = self.live.calls().await;
+        calls.iter().map(|call| call.identity.call_id.clone()).collect()
     }
 }

@@ -5,10 +5,13 @@ use tokio::sync::oneshot;
 use crate::engine::{AttemptLog, AttemptRecord};
 use crate::spool::Spool;
 use crate::store::AttemptRow;
-use crate::verdict::{Action, DialStatus};
+use crate::verdict::{Action, DialStatus, Progress};
 
 /// Stands for the verdict of an attempt that is still out.
 const OPEN: &str = "open";
+
+/// Why an answered attempt is the last, and the rule that says so.
+const ANSWERED: &str = "answered";
 
 /// The way of this daemon's attempts into the spool.
 #[derive(Debug)]
@@ -30,6 +33,18 @@ impl AttemptLog for Records {
     }
 }
 
+/// The row of an attempt that turns out to be answered.
+pub(super) fn answered(row: AttemptRow) -> AttemptRow {
+    AttemptRow {
+        progress: Progress::Answered.as_str().to_owned(),
+        verdict: Action::Stop.as_str().to_owned(),
+        why: ANSWERED.to_owned(),
+        rule: Some(ANSWERED.to_owned()),
+        dialstatus: DialStatus::Answer.as_str().to_owned(),
+        ..row
+    }
+}
+
 fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
     let AttemptRecord {
         call,
@@ -45,8 +60,8 @@ fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
         ),
         (None, Some(_)) => (
             Action::Stop.as_str(),
-            "answered",
-            Some("answered"),
+            ANSWERED,
+            Some(ANSWERED),
             DialStatus::Answer.as_str(),
         ),
         (None, None) => (OPEN, "", None, ""),

@@ -1,6 +1,6 @@
 //! SIGHUP and `crankback reload`: the configuration and the tables are read again.
 //!
-//! `[call]` takes effect with the next call. The other sections are what the process was built from: a change there is named
+//! `[call]` and `[engine]` take effect with the next call. The other sections are what the process was built from: a change there is named
 //! and waits for a restart. A configuration that cannot be read changes nothing.
 
 use std::fmt;
@@ -89,13 +89,14 @@ impl Reload {
         if current.call != read.call {
             info!(call = ?read.call, "[call] changed: holds for the next call");
         }
+        if current.engine != read.engine {
+            info!(engine = ?read.engine, "[engine] changed: the dialplan is told now");
+        }
         self.call.rules.store(Arc::new(rules(&read.call)));
         self.call.policy.store(Arc::new(policy(&read.call)));
         self.settings.store(Arc::new(Settings {
-            call: CallSettings {
-                engine: current.call.engine,
-                ..read.call
-            },
+            call: read.call,
+            engine: read.engine,
             ..Settings::clone(&current)
         }));
         Ok(())
@@ -124,7 +125,6 @@ fn needing_a_restart(current: &Settings, read: &Settings) -> Vec<&'static str> {
             current.ari.endpoint != read.ari.endpoint || current.ari.app != read.ari.app,
         ),
         ("agi", current.agi != read.agi),
-        ("call.engine", current.call.engine != read.call.engine),
         ("attempts", current.attempts != read.attempts),
         ("control", current.control != read.control),
         ("log", current.log != read.log),

@@ -90,6 +90,11 @@ impl Tables {
         done.await.unwrap_or(Ok(()))
     }
 
+    /// What is read from now on.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Published> {
+        self.published.clone()
+    }
+
     /// What was read last.
     pub(super) fn published(&self) -> Published {
         self.published.borrow().clone()

@@ -1,10 +1,13 @@
 //! Engines: they carry calls out on Asterisk.
 //!
 //! The runner drives one call: it feeds the call's state machine and carries its commands to a driver. A driver knows one
-//! way of placing legs: `stasis` does it over ARI, `agi` lets `Dial()` do it and watches. This room owns tasks, timers, permits and channels. It must not decide
+//! way of placing legs: `stasis` does it over ARI, `agi` lets `Dial()` do it and watches. Which of them a call goes to is said
+//! by the dialplan, which is told by [`EngineChoice`]. This room owns tasks, timers, permits and channels. It must not decide
 //! which carrier is next or what a failure means.
 
 pub mod agi;
+mod calls;
+mod choice;
 mod counters;
 mod door;
 mod live;
@@ -12,6 +15,8 @@ mod port;
 mod runner;
 pub mod stasis;
 
+pub use calls::Calls;
+pub use choice::EngineChoice;
 pub use counters::EngineCounters;
 pub use door::{Door, Permit};
 pub use live::{LiveCall, LiveReporter, LiveState, LiveView};

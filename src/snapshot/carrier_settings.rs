@@ -1,11 +1,12 @@
 //! What an operator set about carriers: rows in, timers and policies out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::admission::CarrierLimits;
 use crate::carrier::{CarrierId, Timers};
+use crate::config::Engine;
 use crate::store::{CarrierSettingsRow, RoutingTables};
 use crate::verdict::{CarrierPolicies, CarrierPolicy, FailoverAfter183, OverrideError, Overrides, Rulebook};
 
@@ -30,6 +31,12 @@ pub enum SettingError {
     /// A word that is not known.
     #[error("unknown word {word:?}; known are never and if_5xx")]
     After183 {
+        /// The word.
+        word: String,
+    },
+    /// An engine that is not known.
+    #[error("unknown word {word:?}; known are stasis and agi")]
+    Engine {
         /// The word.
         word: String,
     },
@@ -83,6 +90,29 @@ pub(super) fn policies(rows: &[CarrierSettingsRow], rules: &Rulebook) -> (Carrie
     });
     let policies: CarrierPolicies = policies.collect();
     (policies, problems)
+}
+
+/// The engines of calls that enter by a carrier's dialplan line, where one is set; a word that is not known is as if it were not
+/// set.
+pub(super) fn engines(rows: &[CarrierSettingsRow]) -> (BTreeMap<CarrierId, Engine>, Vec<SettingProblem>) {
+    let mut problems = Vec::new();
+    let mut engines = BTreeMap::new();
+    for row in rows {
+        let (Some(word), carrier) = (&row.engine, CarrierId::from(row.carrier_id.as_str())) else {
+            continue;
+        };
+        match Engine::from_word(word) {
+            Some(engine) => {
+                engines.insert(carrier, engine);
+            }
+            None => problems.push(SettingProblem {
+                carrier,
+                setting: "engine",
+                error: SettingError::Engine { word: word.clone() },
+            }),
+        }
+    }
+    (engines, problems)
 }
 
 /// What each carrier allows this dialer: its limits, divided among the active dialers that use it.

@@ -68,6 +68,9 @@ pub(super) const TABLE: OwnTable = OwnTable {
 /// The condition for one row, its values in the order of [`TABLE`]'s key.
 const KEY: &str = "server_ip = ? AND call_id = ? AND n = ?";
 
+/// The condition for attempts of a dialer that were started before a moment and have no end.
+const OPEN: &str = "server_ip = ? AND ended_ms IS NULL AND started_ms < ?";
+
 impl Store {
     /// Writes all rows or none. A row that is there already (same dialer, same call, same `n`) is replaced, so that a batch
     /// may be sent again; but one that has ended is never replaced by one that is still out, which comes late then.
@@ -112,6 +115,19 @@ impl Store {
 }
 
 impl Store {
+    /// The attempts of the dialer that were started before `now_ms` and have no end.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn open_attempts(&self, server_ip: &str, now_ms: i64) -> Result<Vec<AttemptRow>, StoreError> {
+        let parameters = [Value::from(server_ip), now_ms.into()];
+        self.read(move |transaction| {
+            let sql = format!("SELECT {COLUMNS} FROM crankback_attempts WHERE {OPEN} ORDER BY call_id, n");
+            transaction.query(&sql, &parameters)?.iter().map(attempt).collect()
+        })
+        .await
+    }
+
     /// Ends, at `now_ms`, every attempt of the dialer that was started before and has no end, but for those of calls that are
     /// `alive`; gives how many that were. What was known of an answer stays.
     ///
@@ -125,10 +141,9 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let server_ip = server_ip.to_owned();
         self.write(move |transaction| {
-            let sql = "SELECT call_id, n FROM crankback_attempts \
-                       WHERE server_ip = ? AND ended_ms IS NULL AND started_ms < ?";
+            let sql = format!("SELECT call_id, n FROM crankback_attempts WHERE {OPEN}");
             let mut closed = 0;
-            for row in transaction.query(sql, &[(&server_ip).into(), now_ms.into()])? {
+            for row in transaction.query(&sql, &[(&server_ip).into(), now_ms.into()])? {
                 let call_id = row.text("call_id")?;
                 if !alive.contains(&call_id) {
                     closed += close(transaction, &server_ip, &call_id, row.integer("n")?, now_ms)?;

@@ -8,7 +8,7 @@ use super::owner::Store;
 use super::transaction::{Row, Transaction, Value, whole};
 
 const COLUMNS: &str = "carrier_id, guard_ms, progress_ms, fakes_progress, failover_after_183, preset, verdicts, max_channels, \
-                       max_cps, operator_state, operator_by, operator_reason, operator_since_ms, operator_until_ms";
+                       max_cps, operator_state, operator_by, operator_reason, operator_since_ms, operator_until_ms, engine";
 
 pub(super) const TABLE: OwnTable = OwnTable {
     name: "crankback_carriers",
@@ -47,6 +47,8 @@ pub struct CarrierSettingsRow {
     pub operator_since_ms: Option<i64>,
     /// Until when, milliseconds since 1970.
     pub operator_until_ms: Option<i64>,
+    /// Who places the legs of calls that enter by its dialplan line, a word.
+    pub engine: Option<String>,
 }
 
 impl Store {
@@ -96,7 +98,7 @@ fn put(transaction: &mut dyn Transaction, row: &CarrierSettingsRow) -> Result<()
         let value = text.as_ref().map(|text| whole(&url, column, text, width));
         Ok::<_, StoreError>(value.transpose()?.unwrap_or(Value::Null))
     };
-    let parameters: [Value; 14] = [
+    let parameters: [Value; 15] = [
         whole(&url, "carrier_id", &row.carrier_id, 15)?,
         row.guard_ms.map(i64::from).into(),
         row.progress_ms.map(i64::from).into(),
@@ -111,8 +113,10 @@ fn put(transaction: &mut dyn Transaction, row: &CarrierSettingsRow) -> Result<()
         text("operator_reason", &row.operator_reason, 255)?,
         row.operator_since_ms.into(),
         row.operator_until_ms.into(),
+        text("engine", &row.engine, 8)?,
     ];
-    let sql = format!("REPLACE INTO crankback_carriers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    let sql =
+        format!("REPLACE INTO crankback_carriers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     transaction.execute(&sql, &parameters).map(drop)
 }
 
@@ -132,5 +136,6 @@ fn row(row: &Row) -> Result<CarrierSettingsRow, StoreError> {
         operator_reason: row.optional_text("operator_reason")?,
         operator_since_ms: row.optional_integer("operator_since_ms")?,
         operator_until_ms: row.optional_integer("operator_until_ms")?,
+        engine: row.optional_text("engine")?,
     })
 }

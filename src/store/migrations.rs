@@ -58,6 +58,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/0005_carriers.sql"),
         only: None,
     },
+    Migration {
+        version: 9,
+        name: "carrier_engine",
+        sql: include_str!("../../sql/0009_carrier_engine.sql"),
+        only: None,
+    },
 ];
 
 /// The version that the newest migration leads to.

@@ -147,6 +147,9 @@ async fn what_is_left_open_is_closed_but_for_what_is_alive(stage: Stage) {
         Ok(0),
         "what began since is not looked at"
     );
+    let left_open = store.open_attempts(SERVER_IP, 4_000).await;
+    let older = vec![open(attempt("alive", 1, 3_000)), open(attempt("lost", 2, 2_000))];
+    assert_eq!(left_open, Ok(older));
     assert_eq!(close(9_000, &["alive"]).await, Ok(1));
 
     let closed = |row: AttemptRow| AttemptRow {

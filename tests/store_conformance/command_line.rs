@@ -105,7 +105,7 @@ async fn status_counts_and_tells_ages(stage: Stage) {
     let program = Program::configured();
     let before = program.run(&scene.url(), &["db", "status"]).expect(2);
     for part in [
-        "schema                     0; this program needs 5: run `crankback db migrate`",
+        "schema                     0; this program needs 9: run `crankback db migrate`",
         "no such table",
     ] {
         assert!(before.contains(part), "{part:?} is missing in\n{before}");

@@ -172,7 +172,7 @@ async fn the_everyday_account_needs_no_right_to_create(stage: Stage) {
     let store = Store::open(&scene.url_for("cron"), IfMissing::Create)
         .await
         .expect("opens as the daemon does");
-    assert_eq!(store.schema_version().await, Ok(5));
+    assert_eq!(store.schema_version().await, Ok(9));
 }
 
 async fn the_grants_of_the_manual_are_enough(stage: Stage) {

@@ -1,12 +1,12 @@
 //! Routes and the record of who changed them.
 
-use crankback::store::{AuditRow, NewRoute, RouteAdded, RouteRow, Store};
+use crankback::store::{AuditRow, CarrierSettingsRow, NewRoute, RouteAdded, RouteRow, Store};
 
 use super::rows::{add, attempt, audit, remove, route};
 use super::stage::Stage;
 use super::{Case, cases};
 
-pub const CASES: [(&str, Case); 9] = cases![
+pub const CASES: [(&str, Case); 10] = cases![
     routes_come_back_as_they_were_added,
     the_same_route_is_not_added_twice,
     routes_added_at_the_same_time_get_ids_of_their_own,
@@ -16,6 +16,7 @@ pub const CASES: [(&str, Case); 9] = cases![
     a_change_and_its_audit_row_stand_or_fall_together,
     audit_rows_written_at_the_same_time_are_all_kept,
     audit_texts_that_are_too_long_are_cut,
+    what_is_set_about_a_carrier_comes_back_and_can_be_taken_back,
 ];
 
 async fn routes_come_back_as_they_were_added(stage: Stage) {
@@ -186,4 +187,32 @@ async fn audit_texts_that_are_too_long_are_cut(stage: Stage) {
         outcome: of_length(64),
     };
     assert_eq!(store.latest_audit(10).await, Ok(vec![cut]));
+}
+
+async fn what_is_set_about_a_carrier_comes_back_and_can_be_taken_back(stage: Stage) {
+    let (_scene, store) = stage.store().await;
+    let change = async |change: fn(&mut CarrierSettingsRow)| {
+        let done = store.change_carrier_settings("PRIMARY", change, audit("carrier_set", 1));
+        done.await.expect("is written");
+        store.routing_tables().await.expect("are read").carrier_settings
+    };
+    let set = CarrierSettingsRow {
+        carrier_id: "PRIMARY".into(),
+        guard_ms: Some(3_000),
+        fakes_progress: Some(true),
+        verdicts: Some("503=stop\nphrase:größer=next".into()),
+        max_cps: Some(u32::MAX),
+        engine: Some("agi".into()),
+        ..CarrierSettingsRow::default()
+    };
+    let rows = change(|row| {
+        row.guard_ms = Some(3_000);
+        row.fakes_progress = Some(true);
+        row.verdicts = Some("503=stop\nphrase:größer=next".into());
+        row.max_cps = Some(u32::MAX);
+        row.engine = Some("agi".into());
+    });
+    assert_eq!(rows.await, std::slice::from_ref(&set));
+    let rows = change(|row| row.engine = None);
+    assert_eq!(rows.await, [CarrierSettingsRow { engine: None, ..set }]);
 }

@@ -84,6 +84,23 @@ impl Applications<'_> {
             .await
     }
 
+    /// `subscribe`: from now on the application gets the events of a channel, wherever that is; they end with it.
+    ///
+    /// # Errors
+    /// [`Error::Status`] with 422 when there is no such channel, with 404 when the application is not connected.
+    pub async fn subscribe(&self, app: &str, channel: &str) -> Result<(), Error> {
+        let operation = Operation {
+            name: "subscribe to channel",
+            target: channel,
+        };
+        let path = ["applications", app, "subscription"];
+        let request = self.0.request(operation, Method::POST, &path);
+        request
+            .query("eventSource", format!("channel:{channel}"))
+            .execute()
+            .await
+    }
+
     /// `filter`: replaces the application's event filter. Asterisk forgets it with the application.
     ///
     /// # Errors

@@ -13,9 +13,10 @@
 //! has come back. So a leg that answers after it was given up is the call, and is kept.
 //!
 //! [`service`] turns sessions into calls; [`session`] is the driver of one call; [`dial`] is one attempt on the wire and what
-//! it came to; [`ending`] is what the dialplan is told at the end; [`sidecar`] is the ARI side; [`choice`] tells the dialplan which engine to use.
+//! it came to; [`ending`] is what the dialplan is told at the end; [`sidecar`] is the ARI side, [`customers`] holds the
+//! places of legs that the dialer has taken.
 
-mod choice;
+mod customers;
 mod dial;
 mod ending;
 mod entry;
@@ -23,6 +24,5 @@ mod service;
 mod session;
 mod sidecar;
 
-pub use choice::tell_dialplan;
-pub use service::{Service, Shared};
-pub use sidecar::{Counters, Sidecar};
+pub use service::Service;
+pub use sidecar::{Counters, LegEnd, Seen, Sidecar, Watch};

@@ -1,7 +1,10 @@
 //! The driver of one call: its FastAGI session, its legs, and what the side-car sees of them.
 
+mod leg;
+mod sightings;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -9,11 +12,12 @@ use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{debug, info, warn};
 
-use super::dial::{self, Attempted, Outcome, dial_arguments, whole_seconds};
+use self::leg::Leg;
+use super::dial::{self, Outcome, dial_arguments, whole_seconds};
 use super::ending::{Left, last_words};
-use super::sidecar::{Seen, Sidecar, Sign, Watch};
+use super::sidecar::{Sidecar, Sign, Watch};
 use crate::agi::{self, Session};
-use crate::ari::{self, HangupReason};
+use crate::ari::{self, Dialplan, HangupReason};
 use crate::call::{Indication, Input, LegEvent, LegId, LegSpec};
 use crate::engine::{CallerEntry, Driver};
 use crate::verdict::{AbandonReason, DialerResult, Progress, SipReply};
@@ -37,6 +41,8 @@ enum Done {
     /// The side-car is back: what it missed.
     CaughtUp(LegId, Result<Sign, ari::Error>),
     Answer(LegId, Option<SipReply>),
+    /// `Dial()` has let go of an answered leg: it has ended, or the dialer has taken it.
+    LetGo(LegId, LegEvent),
     Tidied,
 }
 
@@ -48,29 +54,6 @@ enum Ending {
     Native,
     /// It is gone.
     Gone,
-}
-
-#[derive(Debug)]
-struct Leg {
-    spec: LegSpec,
-    started: Instant,
-    timeout: Option<Duration>,
-    /// Its channel's id, as soon as the side-car has seen it.
-    channel: Option<String>,
-    abandoned: Option<AbandonReason>,
-    /// It was dialled, or its channel was made, while nobody watched.
-    is_unwatched: bool,
-}
-
-impl Leg {
-    fn attempted(&self) -> Attempted {
-        Attempted {
-            technology: self.spec.technology,
-            started: self.started,
-            timeout: self.timeout,
-            leg_was_seen: self.channel.is_some(),
-        }
-    }
 }
 
 const FIRST: LegId = LegId(1);
@@ -161,6 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             started: Instant::now(),
             timeout,
             channel: None,
+            place: Dialplan::default(),
             abandoned: None,
             is_unwatched: !self.is_watching,
         }
@@ -213,7 +197,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             return self.caller_gone();
         }
         self.answered_late |= was_given_up && outcome.is_answered();
-        self.inputs.push_back(Input::Leg(id, LegEvent::Ended(evidence)));
+        let ended = LegEvent::Ended(evidence);
+        match leg.channel.clone().filter(|_| outcome.is_answered()) {
+            Some(channel) => {
+                let (sidecar, place) = (self.sidecar.clone(), leg.place.clone());
+                self.work.push(Box::pin(async move {
+                    match sidecar.lives_on(&channel, &place).await {
+                        true => Done::LetGo(id, LegEvent::Taken),
+                        false => Done::LetGo(id, ended),
+                    }
+                }));
+            }
+            None => self.inputs.push_back(Input::Leg(id, ended)),
+        }
     }
 
     /// How far the leg of a caller that left had come: the side-car sees no responses.
@@ -261,100 +257,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             }
             (session, LineDone::Ended)
         }
-    }
-
-    fn seen(&mut self, seen: Seen) {
-        match seen {
-            Seen::Leg { channel, name, status } => self.leg_seen(channel, name, &status),
-            Seen::Lost => {
-                self.is_watching = false;
-                if let Some(leg) = self.dialing.and_then(|id| self.legs.get_mut(&id)) {
-                    leg.is_unwatched |= leg.channel.is_none();
-                }
-            }
-            Seen::Back => {
-                self.is_watching = true;
-                if let Some((id, channel)) = self.dialing.and_then(|id| self.channel_of(id)) {
-                    let sidecar = self.sidecar.clone();
-                    let look = async move { Done::CaughtUp(id, sidecar.look_at(&channel).await) };
-                    self.work.push(Box::pin(look));
-                }
-            }
-        }
-        self.look();
-    }
-
-    fn leg_seen(&mut self, channel: String, name: String, status: &str) {
-        if status.is_empty() {
-            // The beginning of an attempt may be told after its end. Of two channels of one attempt the later one counts:
-            // Dial() has followed a redirection.
-            if !self.ended.contains(&name)
-                && let Some(leg) = self.dialing.and_then(|id| self.legs.get_mut(&id))
-            {
-                leg.is_unwatched = false;
-                leg.channel = Some(channel);
-            }
-            return;
-        }
-        let is_it = |leg: &Leg| leg.channel.as_ref() == Some(&channel);
-        let Some((&id, leg)) = self.legs.iter().find(|(_, leg)| is_it(leg)) else {
-            return;
-        };
-        let event = match status {
-            "RINGING" => LegEvent::Ringing(None),
-            "PROGRESS" => LegEvent::Media(None),
-            "ANSWER" if leg.abandoned.is_some() => return self.is_answered_late(),
-            "ANSWER" => {
-                let sidecar = self.sidecar.clone();
-                let ask = async move { Done::Answer(id, sidecar.response(&channel, &name).await) };
-                return self.work.push(Box::pin(ask));
-            }
-            // How it ended is told by Dial() itself.
-            _ => return,
-        };
-        self.inputs.push_back(Input::Leg(id, event));
-    }
-
-    /// Tells the call when its leg can no longer be seen, and when it can again.
-    fn look(&mut self) {
-        let leg = self.dialing.and_then(|id| self.legs.get(&id));
-        let is_blind = !self.is_watching || leg.is_some_and(|leg| leg.is_unwatched);
-        if std::mem::replace(&mut self.is_blind, is_blind) == is_blind {
-            return;
-        }
-        if is_blind && !std::mem::replace(&mut self.was_blind, true) {
-            self.sidecar.count_unwatched();
-        }
-        self.inputs.push_back(match is_blind {
-            true => Input::EngineLost,
-            false => Input::EngineBack,
-        });
-    }
-
-    fn done(&mut self, done: Done) {
-        match done {
-            Done::Asked(id, Ok(Sign::Silent)) => self.inputs.push_back(Input::Leg(id, LegEvent::Silent)),
-            Done::Asked(id, Ok(sign)) | Done::CaughtUp(id, Ok(sign)) => self.sign(id, sign),
-            // 404: it has just ended. Anything else: a leg that cannot be asked could not be ended either.
-            Done::Asked(id, Err(error)) | Done::CaughtUp(id, Err(error)) => {
-                debug!(leg = %id, %error, "the leg could not be asked");
-            }
-            Done::Answer(id, reply) => self.inputs.push_back(Input::Leg(id, LegEvent::Answered(reply))),
-            Done::Tidied => {}
-        }
-    }
-
-    /// What a look at a leg has shown.
-    fn sign(&mut self, id: LegId, sign: Sign) {
-        let event = match sign {
-            Sign::Answered(_) if self.legs.get(&id).is_some_and(|leg| leg.abandoned.is_some()) => {
-                return self.is_answered_late();
-            }
-            Sign::Answered(reply) => LegEvent::Answered(reply),
-            Sign::Provisional(reply) => provisional(reply),
-            Sign::Silent => return,
-        };
-        self.inputs.push_back(Input::Leg(id, event));
     }
 
     fn is_answered_late(&mut self) {
@@ -463,14 +365,5 @@ async fn next_of<S>(line: &mut Line<S>) -> (Session<S>, LineDone) {
     match line {
         Line::Busy(command) => command.await,
         Line::Free(_) | Line::Closed => std::future::pending().await,
-    }
-}
-
-/// What a provisional response says of a leg.
-const fn provisional(reply: SipReply) -> LegEvent {
-    match reply.code {
-        180 => LegEvent::Ringing(Some(reply)),
-        183 => LegEvent::Media(Some(reply)),
-        _ => LegEvent::Trying(Some(reply)),
     }
 }

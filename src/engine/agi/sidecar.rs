@@ -1,32 +1,33 @@
 //! The ARI side: what `Dial()` does not tell while it runs.
 //!
 //! One task owns which caller belongs to which call. It subscribes to callers one by one: then Asterisk sends the `Dial`
-//! events of their legs, and nothing of anybody else. A subscription ends by itself with its channel.
+//! events of their legs, and nothing of anybody else. A subscription ends by itself with its channel. The same task follows
+//! legs that no session of ours dials to their ends.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+mod desk;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::Method;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::choice::tell_dialplan;
-use crate::ari::{self, ChannelState, Client, Error, Event, EventFilter, HangupReason, LostReason, Notice, Operation};
-use crate::config::Engine;
+use self::desk::{Desk, Registration};
+use crate::ari::{ChannelState, Client, Dialplan, Error, HangupReason, Notice};
 use crate::verdict::SipReply;
 
 /// What the side-car tells a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub enum Seen {
     /// A `Dial` event of one of its legs.
     Leg {
         /// The leg's channel id.
         channel: String,
         /// The leg's channel name.
         name: String,
+        /// Where the channel is in the dialplan.
+        place: Dialplan,
         /// Empty at the beginning, then `RINGING`, `PROGRESS`, `ANSWER` or how the leg ended.
         status: String,
     },
@@ -55,18 +56,19 @@ const SUBSCRIBE_LIMIT: Duration = Duration::from_millis(100);
 const END_TRIES: u32 = 5;
 const END_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-enum Registration {
-    Watch {
-        caller: String,
-        call: mpsc::Sender<Seen>,
-        ready: oneshot::Sender<()>,
-    },
-    Failed {
-        caller: String,
-    },
-    Forget {
-        caller: String,
-    },
+/// How long Asterisk's list of channels may lag behind, and how often it is looked at again.
+const LIST_LAGS: Duration = Duration::from_millis(20);
+const LIST_LOOKS: u32 = 5;
+/// All looks together.
+const LIST_LIMIT: Duration = Duration::from_millis(300);
+
+/// The end of a leg's channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegEnd {
+    /// With this cause (Q.850), where Asterisk has one.
+    Seen(Option<u8>),
+    /// While nobody watched.
+    Unseen,
 }
 
 /// What the side-car has counted.
@@ -92,17 +94,10 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// Starts the task; it ends with the stream of notices. `agi` is where the dialplan reaches the FastAGI server: whenever
-    /// Asterisk is connected, it is told to use this engine.
-    pub fn start(ari: Client, notices: mpsc::Receiver<Notice>, agi: SocketAddr, counters: Arc<Counters>) -> Self {
+    /// Starts the task; it ends with the stream of notices.
+    pub fn start(ari: Client, notices: mpsc::Receiver<Notice>, counters: Arc<Counters>) -> Self {
         let (registrations, mailbox) = mpsc::unbounded_channel();
-        let desk = Desk {
-            ari: ari.clone(),
-            agi,
-            callers: HashMap::new(),
-            connected: false,
-            failures: registrations.downgrade(),
-        };
+        let desk = Desk::new(ari.clone(), registrations.downgrade());
         tokio::spawn(desk.run(notices, mailbox));
         Self {
             ari,
@@ -112,7 +107,7 @@ impl Sidecar {
     }
 
     /// Begins to watch a caller.
-    pub(super) fn watch(&self, caller: &str) -> Watch {
+    pub fn watch(&self, caller: &str) -> Watch {
         let (call, seen) = mpsc::channel(MAILBOX);
         let (ready, is_ready) = oneshot::channel();
         let caller = caller.to_owned();
@@ -128,6 +123,14 @@ impl Sidecar {
             is_ready: Some(is_ready),
             registrations: self.registrations.clone(),
         }
+    }
+
+    /// What waits for the end of a leg that no session dials. It begins to watch now.
+    pub fn end_of(&self, leg: &str) -> impl Future<Output = LegEnd> + Send + 'static {
+        let (end, ended) = oneshot::channel();
+        let leg = leg.to_owned();
+        let _ = self.registrations.send(Registration::Follow { leg, end });
+        async move { ended.await.unwrap_or(LegEnd::Unseen) }
     }
 
     /// How far a leg has come.
@@ -152,6 +155,23 @@ impl Sidecar {
         let variable = format!("HANGUPCAUSE({name},tech)");
         let text = self.ari.channels().get_variable(leg, &variable).await;
         text.ok().flatten().as_deref().and_then(SipReply::parse)
+    }
+
+    /// Whether a leg that `Dial()` has let go of lives on: the dialer has redirected it away from where it was.
+    pub(super) async fn lives_on(&self, leg: &str, was_at: &Dialplan) -> bool {
+        let looks = async {
+            for _ in 0..LIST_LOOKS {
+                match self.ari.channels().get(leg).await {
+                    Ok(channel) if channel.dialplan != *was_at => return true,
+                    // One that has just ended is listed a moment longer, and one that was just taken as it was before.
+                    Ok(_) => tokio::time::sleep(LIST_LAGS).await,
+                    Err(_) => return false,
+                }
+            }
+            true
+        };
+        // The caller waits meanwhile.
+        tokio::time::timeout(LIST_LIMIT, looks).await.unwrap_or(false)
     }
 
     /// Ends a leg that is given up, unless it has been answered: then `Dial()` has connected it. `Dial()` comes back with what
@@ -185,7 +205,7 @@ impl Sidecar {
 
 /// A call's end of the side-car; dropping it ends the watch.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub struct Watch {
     caller: String,
     seen: mpsc::Receiver<Seen>,
     is_ready: Option<oneshot::Receiver<()>>,
@@ -194,7 +214,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// What comes to an end when the caller is watched, or cannot be, or that takes too long; the first time only.
-    pub(super) fn ready(&mut self) -> impl Future<Output = ()> + Send + 'static {
+    pub fn ready(&mut self) -> impl Future<Output = ()> + Send + 'static {
         let is_ready = self.is_ready.take();
         async move {
             if let Some(is_ready) = is_ready {
@@ -204,7 +224,7 @@ impl Watch {
     }
 
     /// What is seen next. Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> Seen {
+    pub async fn next(&mut self) -> Seen {
         match self.seen.recv().await {
             Some(seen) => seen,
             None => std::future::pending().await,
@@ -217,156 +237,4 @@ impl Drop for Watch {
         let caller = std::mem::take(&mut self.caller);
         let _ = self.registrations.send(Registration::Forget { caller });
     }
-}
-
-/// The task.
-struct Desk {
-    ari: Client,
-    agi: SocketAddr,
-    callers: HashMap<String, mpsc::Sender<Seen>>,
-    connected: bool,
-    failures: mpsc::WeakUnboundedSender<Registration>,
-}
-
-impl Desk {
-    async fn run(mut self, mut notices: mpsc::Receiver<Notice>, mut mailbox: mpsc::UnboundedReceiver<Registration>) {
-        let mut has_notices = true;
-        loop {
-            tokio::select! {
-                biased;
-                registration = mailbox.recv() => match registration {
-                    Some(registration) => self.register(registration),
-                    None => return,
-                },
-                notice = notices.recv(), if has_notices => match notice {
-                    Some(notice) => self.notice(notice),
-                    None => {
-                        has_notices = false;
-                        self.lost();
-                    }
-                },
-            }
-        }
-    }
-
-    fn register(&mut self, registration: Registration) {
-        match registration {
-            Registration::Watch { caller, call, ready } => {
-                if self.connected {
-                    self.subscribe(caller.clone(), None, Some(ready));
-                } else {
-                    tell(&call, Seen::Lost);
-                }
-                self.callers.insert(caller, call);
-            }
-            Registration::Failed { caller } => {
-                if let Some(call) = self.callers.get(&caller) {
-                    tell(call, Seen::Lost);
-                }
-            }
-            Registration::Forget { caller } => {
-                self.callers.remove(&caller);
-            }
-        }
-    }
-
-    /// Asks for a caller's events; then says so to its call, or to whoever waits.
-    fn subscribe(&self, caller: String, call: Option<mpsc::Sender<Seen>>, ready: Option<oneshot::Sender<()>>) {
-        let (ari, failures) = (self.ari.clone(), self.failures.clone());
-        tokio::spawn(async move {
-            match subscribe(&ari, &caller).await {
-                Ok(()) => {
-                    if let Some(call) = call {
-                        tell(&call, Seen::Back);
-                    }
-                    if let Some(ready) = ready {
-                        let _ = ready.send(());
-                    }
-                }
-                Err(error) => {
-                    // 404: the caller has just hung up.
-                    if error.status() != Some(404) {
-                        warn!(call = caller, %error, "a caller cannot be watched: its legs have no guard");
-                    }
-                    if let Some(failures) = failures.upgrade() {
-                        let _ = failures.send(Registration::Failed { caller });
-                    }
-                }
-            }
-        });
-    }
-
-    fn notice(&mut self, notice: Notice) {
-        match notice {
-            Notice::Connected { asterisk, .. } => {
-                info!(calls = self.callers.len(), "legs of FastAGI calls are watched");
-                self.connected = true;
-                self.introduce(asterisk.version.capabilities());
-                for (caller, call) in &self.callers {
-                    self.subscribe(caller.clone(), Some(call.clone()), None);
-                }
-            }
-            Notice::Lost { reason, .. } => {
-                if reason == LostReason::Replaced {
-                    info!("another process watches the legs now");
-                }
-                self.lost();
-            }
-            Notice::Event { event, .. } => {
-                let Event::Dial(dial) = *event else { return };
-                let caller = dial.caller.as_ref().and_then(|caller| self.callers.get(&caller.id));
-                if let Some(call) = caller {
-                    let seen = Seen::Leg {
-                        channel: dial.peer.id,
-                        name: dial.peer.name,
-                        status: dial.dialstatus,
-                    };
-                    tell(call, seen);
-                }
-            }
-        }
-    }
-
-    fn lost(&mut self) {
-        self.connected = false;
-        for call in self.callers.values() {
-            tell(call, Seen::Lost);
-        }
-    }
-
-    /// Tells Asterisk which engine its dialplan shall use, and which events are wanted here.
-    fn introduce(&self, capabilities: ari::Capabilities) {
-        let (ari, agi) = (self.ari.clone(), self.agi);
-        tokio::spawn(async move {
-            let filter = EventFilter::allow(["Dial", "ApplicationReplaced"]);
-            if capabilities.event_filter
-                && let Err(error) = ari.applications().filter(ari.app(), &filter).await
-            {
-                warn!(%error, "more events than are needed come from Asterisk");
-            }
-            match tell_dialplan(&ari, Engine::Agi, agi).await {
-                Ok(()) => info!(%agi, "calls go to the FastAGI engine"),
-                Err(error) => warn!(%error, "the dialplan could not be told to use the FastAGI engine"),
-            }
-        });
-    }
-}
-
-fn tell(call: &mpsc::Sender<Seen>, seen: Seen) {
-    if let Err(mpsc::error::TrySendError::Full(seen)) = call.try_send(seen) {
-        warn!(?seen, "a call does not take what the side-car sees: it is lost");
-    }
-}
-
-async fn subscribe(ari: &Client, caller: &str) -> Result<(), Error> {
-    let operation = Operation {
-        name: "subscribe to channel",
-        target: caller,
-    };
-    let path = ["applications", ari.app(), "subscription"];
-    let request = ari.request(operation, Method::POST, &path);
-    request
-        .query("eventSource", format!("channel:{caller}"))
-        .execute()
-        .await
 }

@@ -5,25 +5,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, debug, error, error_span, info, warn};
+use tracing::{Instrument, debug, error, info, warn};
 
 use crate::ari::{Capabilities, Channel, Client, Event, LostReason, Notice};
 use crate::call::{Call, CallSpec, LegSpec, Now, ResumedLeg, ResumedStage};
 use crate::carrier::{AfterDial, Technology, Timers};
-use crate::engine::runner::{now, repeat_pause};
-use crate::engine::{
-    CallIdentity, CallPolicy, CallRunner, CallerEntry, DialerContract, LiveReporter, LiveState, LiveView, RunnerEnd,
-    RunnerShared, TakenLeg,
-};
-use crate::routing::{CallRequest, Candidate, RouteTable};
-use crate::verdict::{CarrierPolicies, Progress};
+use crate::config::Engine;
+use crate::engine::{CallerEntry, Calls, LiveState, RunnerEnd, now};
+use crate::routing::Candidate;
+use crate::verdict::Progress;
 
-use super::customers::Customers;
 use super::driver::{StasisDriver, Tools};
 use super::execute::{self, Label};
 use super::leg::{AdoptedLeg, progress_of};
@@ -41,21 +36,11 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// What calls share.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    /// The route table that new calls use; replaced as a whole.
-    pub routes: Arc<ArcSwap<RouteTable>>,
-    /// How carriers differ in what their answers mean; replaced as a whole.
-    pub policies: Arc<ArcSwap<CarrierPolicies>>,
-    /// What the dialer expects.
-    pub contract: Arc<dyn DialerContract>,
-    /// What runners need.
-    pub runner: RunnerShared,
-    /// Where calls show what they are doing.
-    pub live: LiveView,
+    /// What new calls are made of.
+    pub calls: Calls,
     /// Counts how often Asterisk's channels were compared with the calls known here. After the second time nothing that
     /// another process left is unknown: it was adopted or ended.
     pub compared: watch::Sender<u64>,
-    /// What holds for every call; replaced as a whole.
-    pub policy: Arc<ArcSwap<CallPolicy>>,
 }
 
 /// The dispatcher of the Stasis engine.
@@ -69,7 +54,6 @@ pub struct Dispatcher {
     connected: bool,
     draining: bool,
     calls: TaskTracker,
-    customers: Customers,
     /// Callers that no call knew at the last look at Asterisk's lists.
     waiting: HashSet<String>,
     /// Events of unknown channels between a connection and the first look at Asterisk's lists: they may belong to calls of
@@ -86,11 +70,10 @@ impl Dispatcher {
         ari: Client,
         shared: Shared,
         mut notices: mpsc::Receiver<Notice>,
-        mut taken: mpsc::UnboundedReceiver<TakenLeg>,
         watchdog_interval: Duration,
         mut alive: impl FnMut(),
     ) {
-        let leaving = shared.runner.leaving.clone();
+        let leaving = shared.calls.runner.leaving.clone();
         let (registrations, mut registration_mailbox) = mpsc::unbounded_channel();
         let (inventories, mut inventory_mailbox) = mpsc::channel::<Inventory>(4);
         let mut dispatcher = Self {
@@ -102,7 +85,6 @@ impl Dispatcher {
             connected: false,
             draining: false,
             calls: TaskTracker::new(),
-            customers: Customers::default(),
             waiting: HashSet::new(),
             early: None,
         };
@@ -115,7 +97,6 @@ impl Dispatcher {
                 biased;
                 Some(registration) = registration_mailbox.recv() => dispatcher.registry.apply(registration),
                 _ = watchdog.tick() => alive(),
-                Some(leg) = taken.recv() => dispatcher.customers.add(leg, Instant::now()),
                 () = leaving.cancelled(), if !dispatcher.draining => {
                     info!(calls = dispatcher.registry.calls(), "draining: new calls go to plain Dial()");
                     dispatcher.draining = true;
@@ -182,9 +163,6 @@ impl Dispatcher {
         if self.registry.deliver(&channel.id, &event) {
             return;
         }
-        if matches!(event.as_ref(), Event::ChannelDestroyed(_)) {
-            self.customers.ended(&channel.id);
-        }
         if let Event::StasisStart(start) = event.as_ref()
             && start.args.first().is_some_and(|kind| kind == CALL)
         {
@@ -217,7 +195,7 @@ impl Dispatcher {
             match start.args.first() {
                 // Answered after its call was over: nobody is left to talk to.
                 Some(kind) if kind == LEG => {
-                    self.shared.runner.counters.late_answer();
+                    self.shared.calls.runner.counters.late_answer();
                     self.hang_up(start.channel.id.clone());
                 }
                 Some(_) | None => error!(
@@ -229,25 +207,11 @@ impl Dispatcher {
         }
     }
 
-    /// What a call of this caller starts from.
+    /// What a call of this caller starts from, and how the caller goes on after it.
     fn spec_of(&self, caller: &CallerEntry, now: Now) -> (CallSpec, AfterDial) {
-        let request = CallRequest {
-            entry: caller.carrier.clone(),
-            dialled: caller.dialled.clone(),
-            dial_string: caller.dial_string.clone(),
-            campaign: caller.campaign.clone(),
-        };
-        let routes = self.shared.routes.load();
-        let spec = CallSpec {
-            plan: routes.plan(&request),
-            policies: self.shared.policies.load_full(),
-            limit: self.shared.contract.time_limit(caller, now),
-            maximum_attempts: self.shared.policy.load().maximum_attempts,
-            ring_at_once: caller.has_option('r'),
-            changes_offers: true,
-            repeat_after: repeat_pause(),
-        };
-        (spec, routes.after_dial(&caller.carrier, &caller.dialled))
+        let calls = &self.shared.calls;
+        let after_dial = calls.routes.load().after_dial(&caller.carrier, &caller.dialled);
+        (calls.spec_of(caller, Engine::Stasis, now), after_dial)
     }
 
     fn start_call(&mut self, caller: CallerEntry) {
@@ -257,8 +221,9 @@ impl Dispatcher {
         let (post, mailbox) = mpsc::channel(MAILBOX);
         self.registry.add_call(&caller.channel_id, post.clone());
         let driver = StasisDriver::new(self.tools(), caller.clone(), after_dial, post, mailbox);
-        let live = self.shared.live.begin(identity(&caller), now.wall_ms);
-        let runner = self.runner(call, driver, &caller, live);
+        let calls = &self.shared.calls;
+        let live = calls.live.begin(caller.identity(), now.wall_ms);
+        let runner = calls.runner(call, driver, caller.identity(), live);
         self.spawn(&caller, runner.run(commands));
     }
 
@@ -304,8 +269,8 @@ impl Dispatcher {
             reply: translate::last_reply(&leg),
             stage,
         };
-        let live = self.shared.live.begin_resumed(
-            identity(&caller),
+        let live = self.shared.calls.live.begin_resumed(
+            caller.identity(),
             caller.created_ms,
             leg_spec.carrier.clone(),
             leg_spec.leg,
@@ -327,33 +292,21 @@ impl Dispatcher {
         };
         let (number, carrier) = (leg.spec.leg, leg.spec.carrier.clone());
         let driver = StasisDriver::adopted(self.tools(), caller.clone(), after_dial, leg, post, mailbox);
-        let runner = self.runner(call, driver, &caller, live);
+        let runner = self.shared.calls.runner(call, driver, caller.identity(), live);
         self.spawn(&caller, runner.run_adopted(number, carrier, commands));
     }
 
-    fn runner(
-        &self,
-        call: Call,
-        driver: StasisDriver,
-        caller: &CallerEntry,
-        live: LiveReporter,
-    ) -> CallRunner<StasisDriver> {
-        CallRunner::new(call, driver, identity(caller), self.shared.runner.clone(), live)
-    }
-
     fn spawn(&self, caller: &CallerEntry, call: impl Future<Output = RunnerEnd> + Send + 'static) {
-        // Of the highest level, so that it is there whatever is logged: every line of the call carries its id.
-        let span = error_span!("call", id = caller.channel_id, code = caller.caller_name);
-        self.calls.spawn(call.instrument(span));
+        self.calls.spawn(call.instrument(caller.span(Engine::Stasis)));
     }
 
     fn tools(&self) -> Tools {
         Tools {
             ari: self.ari.clone(),
             capabilities: self.capabilities,
-            contract: Arc::clone(&self.shared.contract),
+            contract: Arc::clone(&self.shared.calls.contract),
             registrations: self.registrations.clone(),
-            early_media: self.shared.policy.load().early_media,
+            early_media: self.shared.calls.policy.load().early_media,
         }
     }
 
@@ -394,8 +347,6 @@ impl Dispatcher {
     /// just have come, its event still on the way: it is acted on when it is unknown at two looks in a row.
     fn settle(&mut self, inventory: Inventory) {
         let mut waiting = HashSet::new();
-        let alive = inventory.channels.iter().map(|channel| channel.id.as_str()).collect();
-        self.customers.keep(&alive, Instant::now());
         for find in reconcile::sort(inventory, self.ari.app()) {
             if self.registry.knows(find.channel()) {
                 continue;
@@ -463,17 +414,5 @@ const fn live_state(resumed: &ResumedLeg) -> LiveState {
         (ResumedStage::OnItsWay | ResumedStage::Answered, Progress::Ringing | Progress::Media | Progress::Answered) => {
             LiveState::Ringing
         }
-    }
-}
-
-/// What identifies a caller's call on record.
-fn identity(caller: &CallerEntry) -> CallIdentity {
-    CallIdentity {
-        call_id: caller.channel_id.clone(),
-        caller_channel: caller.channel_name.clone(),
-        call_code: caller.caller_name.clone(),
-        dialled: caller.dialled.clone(),
-        entry: caller.carrier.clone(),
-        campaign: caller.campaign.clone(),
     }
 }

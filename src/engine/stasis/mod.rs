@@ -7,7 +7,6 @@
 //! How legs are placed (docs/decisions/0002-how-legs-are-placed.md): by originate with the caller as originator, and by
 //! create and dial inside the caller's bridge where a caller that is already up shall hear early media.
 
-mod customers;
 mod dispatcher;
 mod driver;
 mod execute;

@@ -148,6 +148,12 @@ impl Engine {
             Self::Agi => "agi",
         }
     }
+
+    /// The keys of the configuration that make it carry every kind of call.
+    fn for_all_calls(self) -> String {
+        let keys = ["default", "manual", "three_way"];
+        keys.map(|key| format!("{key} = \"{}\"\n", self.as_str())).concat()
+    }
 }
 
 /// The backup's id on the *Carriers* screen.
@@ -295,10 +301,10 @@ impl Rig {
         table::fill(&database, &rows)?;
         let config = directory.path().join("crankback.toml");
         let text = format!(
-            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"{SERVER_IP}\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[call]\nengine = \"{}\"\n[agi]\nlisten = \"127.0.0.1:{}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[metrics]\nlisten = \"off\"\n[log]\nlevel = \"debug\"\n",
+            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"{SERVER_IP}\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[engine]\n{}[call]\n[agi]\nlisten = \"127.0.0.1:{}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[metrics]\nlisten = \"off\"\n[log]\nlevel = \"debug\"\n",
             database.display(),
             asterisk.ports().http,
-            engine.as_str(),
+            engine.for_all_calls(),
             asterisk.ports().agi,
             directory.path().join("spool").display(),
             directory.path().join("control.sock").display()
@@ -368,9 +374,9 @@ impl Rig {
         self.daemon()
     }
 
-    /// Starts the daemon with a setting in the environment.
-    pub async fn start_daemon_with(&mut self, name: &str, value: &str) -> Result<(), LabError> {
-        let environment = [(name, value.to_owned())];
+    /// Starts the daemon with settings in the environment.
+    pub async fn start_daemon_with(&mut self, settings: &[(&str, &str)]) -> Result<(), LabError> {
+        let environment: Vec<_> = settings.iter().map(|&(name, value)| (name, value.to_owned())).collect();
         let (config, directory) = (&self.config, self.directory.path());
         self.daemon = Some(Daemon::start_with(&self.program, config, directory, &environment).await?);
         Ok(())

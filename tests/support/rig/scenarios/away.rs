@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crankback::control::StatusView;
 use nix::sys::signal::Signal;
 
 use super::super::super::dialer::DEFAULT_CONTEXT;
@@ -9,7 +10,7 @@ use super::super::super::error::LabError;
 use super::super::super::proxy::Wire;
 use super::super::super::sip::{Answer, Script};
 use super::super::report::Report;
-use super::super::{DIAL_TIMEOUT, Engine, Entry, Number, Rig, SOON};
+use super::super::{BACKUP, DIAL_TIMEOUT, Engine, Entry, Number, Rig, SOON};
 use super::{answers, answers_and_waits, auto_dial, refuses};
 
 pub(super) async fn not_running(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
@@ -127,11 +128,18 @@ async fn calls_outlive(rig: &mut Rig, report: &mut Report, goes: Goes) -> Result
     );
 
     rig.start_daemon().await?;
-    if rig.engine == Engine::Stasis {
-        let adopted = rig.wait_for_log_lines("adopted a call", CALLS).await;
-        report.check("the next daemon took every call over", adopted);
-    }
+    let found = match rig.engine {
+        Engine::Stasis => "adopted a call",
+        Engine::Agi => "a call goes on that another process began",
+    };
+    report.check(
+        "the next daemon knows every call",
+        rig.wait_for_log_lines(found, CALLS).await,
+    );
     report.equal("calls up with the next daemon", rig.backup.active_calls().len(), CALLS);
+    let status: StatusView = rig.ask_crankback("status").await?;
+    let places = status.legs_out.get(BACKUP).copied();
+    report.equal("places that they take at their carrier", places, Some(CALLS as u32));
     let hung_up = Instant::now();
     rig.backup.hang_up_all();
     let mut slowest = Duration::ZERO;
@@ -146,14 +154,27 @@ async fn calls_outlive(rig: &mut Rig, report: &mut Report, goes: Goes) -> Result
         let attempts = rig.attempts(&end, 2).await?;
         let seen: Vec<_> = attempts
             .iter()
-            .map(|row| (row.n, row.carrier_id.as_str(), row.number.clone()))
+            .map(|row| {
+                (
+                    row.n,
+                    row.carrier_id.as_str(),
+                    row.number.clone(),
+                    row.rule.as_deref(),
+                    row.dialstatus.as_str(),
+                )
+            })
             .collect();
         let wire = number.wire.clone();
         report.equal(
             "attempts on record",
             seen,
-            vec![(1, "PRIMARY", wire.clone()), (2, "BACKUP", wire)],
+            vec![
+                (1, "PRIMARY", wire.clone(), Some("sip_503"), "CONGESTION"),
+                (2, "BACKUP", wire, Some("answered"), "ANSWER"),
+            ],
         );
+        let cause = attempts.last().and_then(|row| row.q850_cause);
+        report.equal("cause on record", cause, Some(16));
     }
     report.note(format!(
         "{CALLS} calls: the slowest caller's h ran {slowest:?} after the callees' BYE"
@@ -212,7 +233,9 @@ pub(super) async fn taken_over(rig: &mut Rig, report: &mut Report) -> Result<(),
             ),
             (1, 0),
         );
-        report.equal("attempts on record", rig.attempts(&end, 1).await?.len(), 1);
+        let attempts = rig.attempts(&end, 1).await?;
+        let rules: Vec<_> = attempts.iter().map(|row| row.rule.as_deref()).collect();
+        report.equal("attempts on record", rules, vec![Some("answered")]);
     }
     rig.wait_until_empty(SOON).await
 }

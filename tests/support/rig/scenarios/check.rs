@@ -9,7 +9,7 @@ use super::super::super::asterisk::{AMI_SECRET, AMI_USER};
 use super::super::super::error::{IoContext, LabError};
 use super::super::super::roots::AsteriskVersion;
 use super::super::report::Report;
-use super::super::{BACKUP, Entry, Rig, SOON};
+use super::super::{BACKUP, Engine, Entry, Rig, SOON};
 
 const RELOAD_ARI: &str = "module reload res_ari.so";
 const RELOAD_HTTP: &str = "module reload http";
@@ -63,12 +63,12 @@ async fn check(rig: &Rig, environment: &[(&str, &str)]) -> Result<Checked, LabEr
 /// What check says of this rig when nothing is broken: its two bad carriers, and its Asterisk's known faults.
 fn usual(rig: &Rig) -> Vec<&'static str> {
     let mut usual = match rig.version {
-        AsteriskVersion::V16 => vec![
-            "warning version: end of life",
-            "warning version: commands on a channel outside a bridge may wait 200 ms",
-        ],
+        AsteriskVersion::V16 => vec!["warning version: end of life"],
         AsteriskVersion::V22 => vec!["warning asterisk.conf: Asterisk 22.10.1"],
     };
+    if rig.version == AsteriskVersion::V16 && rig.engine == Engine::Stasis {
+        usual.push("advice engine: stasis, manual stasis, three-way stasis; on Asterisk 16.28");
+    }
     usual.extend([
         "warning carrier UNKNOWN: Asterisk has no endpoint PJSIP/nobody",
         "warning carrier UNREACHABLE: Asterisk's own probes do not reach PJSIP/unreachable",

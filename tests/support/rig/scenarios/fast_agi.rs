@@ -89,16 +89,65 @@ pub(super) async fn killed_between_attempts(rig: &mut Rig, report: &mut Report) 
             (invites, 0),
         );
         rig.start_daemon().await?;
-        rig.wait_for_log_lines("calls go to the FastAGI engine", 1).await;
     }
+    Ok(())
+}
+
+/// The daemon dies while the leg rings, the next one comes, then the carrier answers: the call is one that was answered.
+pub(super) async fn answered_after_the_daemon(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let number = rig.number(Entry::Primary);
+    rig.primary.on_number(&number.wire, refuses(503));
+    let rings = Script::new().trying().ringing().after(Duration::from_secs(6));
+    rig.backup.on_number(&number.wire, rings.finally(Answer::with_rtp()));
+    let call = rig.dialer.three_way(&number.dialled, DEFAULT_CONTEXT).await?;
+    wait_for_invites(rig, &rig.backup, &number, 1).await?;
+    rig.take_daemon()?.kill()?;
+    rig.start_daemon().await?;
+    report.check("the call is answered", call.response().await?.answered);
+    report.check(
+        "the next daemon knows the call",
+        rig.wait_for_log_lines("a call goes on that another process began", 1)
+            .await,
+    );
+    let heard = |rig: &Rig| -> u64 {
+        rig.seen(&rig.backup, &number)
+            .iter()
+            .map(|call| call.rtp_received())
+            .sum()
+    };
+    let (before, began) = (heard(rig), Instant::now());
+    while heard(rig) == before && began.elapsed() < SOON {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    report.check("it is audible", heard(rig) > before);
+    rig.backup.hang_up_all();
+    let end = rig.agi.wait_for_end(&call.code, SOON).await?;
+    let attempts = rig.attempts(&end, 2).await?;
+    rig.wait_until_empty(SOON).await?;
+    report.dialer_saw(&end);
+    report.equal(
+        "DIALSTATUS",
+        (end.dialstatus.as_str(), end.hangup_cause),
+        ("ANSWER", Some(16)),
+    );
+    let seen: Vec<_> = attempts
+        .iter()
+        .map(|row| (row.carrier_id.as_str(), row.rule.as_deref(), row.dialstatus.as_str()))
+        .collect();
+    let expected = vec![
+        ("PRIMARY", Some("sip_503"), "CONGESTION"),
+        ("BACKUP", Some("answered"), "ANSWER"),
+    ];
+    report.equal("attempts on record", seen, expected);
+    let invites = [&rig.primary, &rig.backup].map(|carrier| rig.seen(carrier, &number).len());
+    report.equal("INVITEs at the primary and the backup", invites, [1, 1]);
     Ok(())
 }
 
 /// One call too many is dialled natively, at once.
 pub(super) async fn too_many_sessions(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     rig.take_daemon()?.stop().await?;
-    rig.start_daemon_with("CRANKBACK_AGI__MAX_SESSIONS", "1").await?;
-    rig.wait_for_log_lines("calls go to the FastAGI engine", 1).await;
+    rig.start_daemon_with(&[("CRANKBACK_AGI__MAX_SESSIONS", "1")]).await?;
     let (first, second) = (rig.number(Entry::Primary), rig.number(Entry::Primary));
     let rings = Script::new().trying().ringing().after(Duration::from_secs(2));
     rig.primary.on_number(&first.wire, rings.finally(Answer::with_rtp()));
@@ -127,7 +176,6 @@ pub(super) async fn ari_cut(rig: &mut Rig, report: &mut Report) -> Result<(), La
     let wire = Wire::to(rig.asterisk.ports().http).await?;
     rig.take_daemon()?.stop().await?;
     rig.start_daemon_behind(&wire).await?;
-    rig.wait_for_log_lines("calls go to the FastAGI engine", 1).await;
     wire.cut();
     report.check(
         "the loss is seen",

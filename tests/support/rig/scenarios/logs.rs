@@ -28,7 +28,12 @@ pub(super) async fn call_id_on_every_line(rig: &mut Rig, report: &mut Report) ->
         .lines()
         .filter(|line| OF_A_CALL.iter().any(|part| line.contains(part)))
         .collect();
-    let head = format!("call{{id=\"{}\" code=\"{}\"}}:", end.uniqueid, call.code);
+    let head = format!(
+        "call{{id={:?} code={:?} engine={:?}}}:",
+        end.uniqueid,
+        call.code,
+        rig.engine.as_str()
+    );
     let ended = lines.iter().filter(|line| line.contains("attempt ended"));
     report.equal("lines about the two attempts", ended.count(), 2);
     let strangers: Vec<_> = lines.iter().filter(|line| !line.contains(&head)).collect();

@@ -27,7 +27,8 @@ pub(super) async fn server_killed(rig: &mut Rig, report: &mut Report) -> Result<
     rig.crankback_with(STORE_URL, &server.url("custom", &database), "db migrate")
         .await?;
     rig.take_daemon()?.stop().await?;
-    rig.start_daemon_with(STORE_URL, &server.url("cron", &database)).await?;
+    rig.start_daemon_with(&[(STORE_URL, &server.url("cron", &database))])
+        .await?;
     rig.crankback("route add --entry PRIMARY --carrier BACKUP --priority 2")
         .await?;
 

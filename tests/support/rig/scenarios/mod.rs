@@ -5,6 +5,7 @@ mod callers;
 mod check;
 mod edits;
 mod ends;
+mod engines;
 mod failures;
 mod fast_agi;
 mod load;
@@ -131,6 +132,7 @@ pub const ALL: &[Scenario] = scenarios![
     "parity, chan_sip or PJSIP, DC" Short => parity::old_driver_three_way,
     "redirected to 8368" Short => redirect::daemon_alive,
     "redirected to 8368, daemon killed" Short => redirect::daemon_killed,
+    "redirected to 8368, its place stays taken" Short => redirect::keeps_its_place,
     "302 to itself" Short => redirection::to_itself,
     "302 to another number" Short => redirection::to_another_number,
     "302 to a stranger's host" Short => redirection::to_a_stranger,
@@ -152,30 +154,34 @@ pub const ALL: &[Scenario] = scenarios![
     "connection cut for 60 s" Long => away::cut_for_a_minute,
     "Asterisk restarted" Short => away::asterisk_restarted,
     "daemon frozen" Short => away::frozen,
+    "engines by kind of call" Short only(Stasis, "the case chooses engines itself: once is enough") => engines::by_kind,
+    "engines by entry" Short only(Stasis, "the case chooses engines itself: once is enough") => engines::by_entry,
     "ring limit at the backup" Short => fast_agi::ring_limit,
     "daemon killed between attempts" Short only(Agi, "a caller in Stasis stays until the next daemon comes")
         => fast_agi::killed_between_attempts,
+    "answered after the daemon was killed" Short only(Agi, "Stasis hangs a leg up that is answered while no daemon is there")
+        => fast_agi::answered_after_the_daemon,
     "too many FastAGI sessions" Short only(Agi, "Stasis has no such limit") => fast_agi::too_many_sessions,
     "ARI cut, FastAGI goes on" Short only(Agi, "without ARI a caller cannot enter Stasis") => fast_agi::ari_cut,
-    "race: caller gone, next leg asked for" Short only(Stasis, "it holds requests up that only Stasis makes")
+    "race: caller gone, next leg asked for" Short only(Stasis, "Asterisk asks for nothing more while it waits for FastAGI")
         => races::between_attempts,
-    "race: caller gone, next leg on its way" Short only(Stasis, "it holds requests up that only Stasis makes")
+    "race: caller gone, next leg on its way" Short
         => races::with_the_next_leg_on_its_way,
     "race: caller gone with the 503" Short => races::hangs_up_with_the_refusal,
     "race: caller gone with the answer" Short => races::hangs_up_with_the_answer,
     "race: caller gone with the redirect" Short => races::redirected_as_the_caller_ends,
-    "race: redirected while the connection is cut" Short only(Stasis, "it holds requests up that only Stasis makes")
+    "race: redirected while the connection is cut" Short
         => races::redirected_in_a_gap,
     "race: 200 to a CANCEL" Short => races::answers_a_cancel,
-    "race: answer of a leg given up" Short only(Stasis, "it holds requests up that only Stasis makes")
+    "race: answer of a leg given up" Short
         => races::late_answer,
     "race: 503 five times" Short => races::refuses_five_times,
     "race: silent carrier wakes up late" Short => races::wakes_up_late,
-    "race: stale ringing of a leg given up" Short only(Stasis, "it holds requests up that only Stasis makes")
+    "race: stale ringing of a leg given up" Short only(Stasis, "Dial() shows what its leg does until it ends it")
         => races::stale_progress,
-    "race: connection cut for 300 ms between attempts" Short only(Stasis, "it holds requests up that only Stasis makes")
+    "race: connection cut for 300 ms between attempts" Short
         => races::cut_for_a_moment,
-    "race: connection cut for 3 s between attempts" Short only(Stasis, "it holds requests up that only Stasis makes")
+    "race: connection cut for 3 s between attempts" Short
         => races::cut_for_seconds,
     "carrier row edited" Short => edits::used_at_once,
     "carrier row broken by an edit" Short => edits::broken,

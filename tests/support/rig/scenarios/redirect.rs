@@ -7,8 +7,8 @@ use crankback::control::StatusView;
 use super::super::super::agi_listener::AgiKind;
 use super::super::super::error::LabError;
 use super::super::report::Report;
-use super::super::{Engine, Entry, Rig, SOON};
-use super::{answers_and_waits, auto_dial};
+use super::super::{BACKUP, Engine, Entry, Rig, SOON};
+use super::{answers, answers_and_waits, auto_dial};
 
 /// How long the customer must stay untouched.
 const LEFT_ALONE: Duration = Duration::from_secs(10);
@@ -84,8 +84,7 @@ async fn redirected(rig: &mut Rig, report: &mut Report, daemon: Daemon) -> Resul
         &row.map(|row| row.linkedid.clone()).unwrap_or_default(),
     );
 
-    // Dial() ends with the redirect, and with it what FastAGI knows of the leg.
-    let is_counted = daemon == Daemon::Alive && rig.engine == Engine::Stasis;
+    let is_counted = daemon == Daemon::Alive;
     if is_counted {
         report.equal("the carrier's channels with the customer", legs_out(rig).await?, 1);
     }
@@ -112,6 +111,47 @@ async fn redirected(rig: &mut Rig, report: &mut Report, daemon: Daemon) -> Resul
         report.crankback_said(&attempts, &calls);
         report.equal("attempts", attempts.len(), 1);
     }
+    Ok(())
+}
+
+/// A customer takes up one of its carrier's channels for as long as it is there: at the limit the next call goes to the backup.
+pub(super) async fn keeps_its_place(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    rig.crankback("carrier set PRIMARY max_channels=1").await?;
+    let first = rig.number(Entry::Primary);
+    rig.primary.on_number(&first.wire, answers_and_waits());
+    let call = auto_dial(rig, &first).await?;
+    report.check("the originate succeeded", call.response().await?.answered);
+    rig.dialer.take_customer(&call).await?;
+    let end = rig.agi.wait_for_end(&call.code, SOON).await?;
+    report.dialer_saw(&end);
+    report.equal("attempts of the customer's call", rig.attempts(&end, 1).await?.len(), 1);
+    reaches(rig, report, "with the customer", BACKUP).await?;
+
+    rig.primary.hang_up_all();
+    let began = Instant::now();
+    while legs_out(rig).await? > 0 && began.elapsed() < SOON {}
+    reaches(rig, report, "without it", "PRIMARY").await?;
+    rig.crankback("carrier set PRIMARY max_channels=").await?;
+    Ok(())
+}
+
+/// A call that every carrier would take, and the one that gets it.
+async fn reaches(rig: &Rig, report: &mut Report, when: &str, carrier: &str) -> Result<(), LabError> {
+    let number = rig.number(Entry::Primary);
+    rig.primary.on_number(&number.wire, answers());
+    rig.backup.on_number(&number.wire, answers());
+    let call = auto_dial(rig, &number).await?;
+    let end = rig.agi.wait_for_end(&call.code, SOON).await?;
+    let attempts = rig.attempts(&end, 1).await?;
+    let carriers: Vec<_> = attempts.iter().map(|row| row.carrier_id.as_str()).collect();
+    report.equal(format!("carriers of a call {when}"), carriers, vec![carrier]);
+    let invites = [&rig.primary, &rig.backup].map(|carrier| rig.seen(carrier, &number).len());
+    let expected = if carrier == BACKUP { [0, 1] } else { [1, 0] };
+    report.equal(
+        format!("INVITEs at the primary and the backup {when}"),
+        invites,
+        expected,
+    );
     Ok(())
 }
 

@@ -65,13 +65,10 @@ pub(super) async fn silent_primary(rig: &mut Rig, report: &mut Report) -> Result
             format!("not before the guard: {:?}", waits.first()),
             waits.iter().all(|&wait| wait >= GUARD - LEAD),
         );
+        // How soon after it is for a benchmark to say, on a machine that does nothing else.
         report.check(
-            format!("p50 within guard + 100 ms: {p50:?}"),
-            p50 <= GUARD + Duration::from_millis(100),
-        );
-        report.check(
-            format!("p99 within guard + 500 ms: {worst:?}"),
-            worst <= GUARD + Duration::from_millis(500),
+            format!("soon after the guard: {p50:?} at p50, {worst:?} at worst"),
+            p50 <= GUARD + Duration::from_millis(500) && worst <= GUARD + Duration::from_millis(1_500),
         );
     }
     Ok(())

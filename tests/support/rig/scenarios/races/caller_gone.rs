@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::super::super::super::asterisk::dialplan::CUSTOMER_EXTENSION;
 use super::super::super::super::dialer::PlacedCall;
 use super::super::super::super::error::LabError;
-use super::super::super::super::proxy::Part;
+use super::super::super::super::proxy::{Hold, Part};
 use super::super::super::super::sip::{Answer, CallRecord, Outcome, Refusal, Script};
 use super::super::super::report::Report;
-use super::super::super::{BACKUP, Entry, Number, Rig, SOON};
+use super::super::super::{BACKUP, Engine, Entry, Number, Rig, SOON};
 use super::super::{answers_and_waits, auto_dial, refuses};
 use super::{
     behind_a_wire, dialers_half, eventually, nothing_left, received, responded, times_ended, until, without_the_wire,
@@ -34,9 +34,15 @@ async fn hangs_up_during_the_request(rig: &mut Rig, report: &mut Report, held: P
     let number = rig.number(Entry::Primary);
     rig.primary.on_number(&number.wire, refuses(503));
     rig.backup.on_number(&number.wire, rings());
-    let next_leg = wire.hold(held, format!("{}%40backup", number.wire));
+    // Dial() is asked for over FastAGI, and answers when it is over.
+    let next_leg = match rig.engine {
+        Engine::Stasis => Some(wire.hold(held, format!("{}%40backup", number.wire))),
+        Engine::Agi => None,
+    };
     let call = auto_dial(rig, &number).await?;
-    next_leg.wait_until_caught(SOON).await?;
+    if let Some(next_leg) = &next_leg {
+        next_leg.wait_until_caught(SOON).await?;
+    }
     if held == Part::Answer {
         responded(rig, &rig.backup, &number, 180).await?;
     }
@@ -47,9 +53,12 @@ async fn hangs_up_during_the_request(rig: &mut Rig, report: &mut Report, held: P
     let attempts = rig.attempts(&end, 2).await?;
     if held == Part::Answer {
         let cancelled = received(rig, &rig.backup, &number, "CANCEL").await;
-        report.check("the leg was cancelled at once", cancelled.is_ok() && next_leg.holds());
+        let is_held = next_leg.as_ref().is_none_or(Hold::holds);
+        report.check("the leg was cancelled at once", cancelled.is_ok() && is_held);
     }
-    next_leg.release();
+    if let Some(next_leg) = &next_leg {
+        next_leg.release();
+    }
     rig.wait_until_empty(SOON).await?;
     let (primary, backup) = (rig.seen(&rig.primary, &number), rig.seen(&rig.backup, &number));
     report.dialer_saw(&end);
@@ -235,12 +244,19 @@ pub(in super::super) async fn redirected_in_a_gap(rig: &mut Rig, report: &mut Re
     let customer = rig.dialer.take_customer(&call).await?;
     rig.asterisk.ami().hangup(&half.name).await?;
     let end = rig.agi.wait_for_end(&call.code, SOON).await?;
-    // The reader of the leg's state must not be faster than the one of the caller's.
-    let leg_seen = wire.hold(Part::Answer, format!("GET /ari/channels/{}", customer.uniqueid));
+    // The reader of the leg's state must not be faster than the one of the caller's. Dial() has told the end of both.
+    let leg_seen = match rig.engine {
+        Engine::Stasis => Some(wire.hold(Part::Answer, format!("GET /ari/channels/{}", customer.uniqueid))),
+        Engine::Agi => None,
+    };
     wire.mend();
-    leg_seen.wait_until_caught(SOON).await?;
+    if let Some(leg_seen) = &leg_seen {
+        leg_seen.wait_until_caught(SOON).await?;
+    }
     report.equal("attempts", rig.attempts(&end, 1).await?.len(), 1);
-    leg_seen.release();
+    if let Some(leg_seen) = &leg_seen {
+        leg_seen.release();
+    }
     report.check(
         "the daemon looked twice",
         rig.wait_for_log_lines("books compared", 4).await,

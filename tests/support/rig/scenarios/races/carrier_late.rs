@@ -8,7 +8,7 @@ use super::super::super::super::sip::{
     Answer, CallRecord, CancelReaction, Outcome, Refusal, Script, Telephone, TelephoneState,
 };
 use super::super::super::report::Report;
-use super::super::super::{BACKUP, Entry, Number, Rig, SOON};
+use super::super::super::{BACKUP, Engine, Entry, Number, Rig, SOON};
 use super::super::{ANSWERED, Expected, answers, auto_dial, finish};
 use super::{
     behind_a_wire, dialers_half, late_answers, nothing_left, received, responded, summary, times_ended, until,
@@ -84,6 +84,51 @@ pub(in super::super) async fn answers_a_cancel(rig: &mut Rig, report: &mut Repor
 
 /// The carrier answers after the daemon has given the leg up and before Asterisk is told so.
 pub(in super::super) async fn late_answer(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    match rig.engine {
+        Engine::Stasis => late_answer_is_hung_up(rig, report).await,
+        Engine::Agi => late_answer_is_the_call(rig, report).await,
+    }
+}
+
+/// `Dial()` has connected the leg by the time that it is told to end it: the call was answered, and no other carrier is asked.
+async fn late_answer_is_the_call(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let wire = behind_a_wire(rig).await?;
+    let number = rig.number(Entry::Primary);
+    let wakes = Script::new().after(AFTER_THE_GUARD);
+    rig.primary.on_number(&number.wire, wakes.finally(Answer::with_rtp()));
+    rig.backup.on_number(&number.wire, answers());
+    let given_up = wire.hold(Part::Request, "DELETE /ari/channels/");
+    let call = auto_dial(rig, &number).await?;
+    given_up.wait_until_caught(SOON).await?;
+    received(rig, &rig.primary, &number, "ACK").await?;
+    let connected = rig
+        .wait_for_log_lines("answered after it was given up; the caller is connected", 1)
+        .await;
+    report.check("the caller is connected", connected && given_up.holds());
+    given_up.release();
+    received(rig, &rig.primary, &number, "BYE").await?;
+    let end = rig.agi.wait_for_end(&call.code, SOON).await?;
+    let attempts = rig.attempts(&end, 2).await?;
+    rig.wait_until_empty(SOON).await?;
+    let primary = rig.seen(&rig.primary, &number);
+    report.dialer_saw(&end);
+    report.carrier_saw("PRIMARY", &primary);
+    report.crankback_said(&attempts, &primary);
+    report.equal("DIALSTATUS", end.dialstatus.as_str(), "ANSWER");
+    report.equal("times that h ran", times_ended(rig, &end).await, 1);
+    report.equal("INVITEs at the backup", rig.seen(&rig.backup, &number).len(), 0);
+    let why: Vec<_> = attempts.iter().map(|row| row.why.as_str()).collect();
+    report.equal(
+        "attempts",
+        why,
+        vec!["no response from the carrier", "answered after it was given up"],
+    );
+    nothing_left(report, "PRIMARY", &primary);
+    without_the_wire(rig).await
+}
+
+/// Asterisk has no caller any more for it.
+async fn late_answer_is_hung_up(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     let wire = behind_a_wire(rig).await?;
     let number = rig.number(Entry::Primary);
     let slow = Script::new().trying().ringing().after(Duration::from_secs(1));

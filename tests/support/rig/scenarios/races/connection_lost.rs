@@ -6,7 +6,7 @@ use super::super::super::super::error::LabError;
 use super::super::super::super::proxy::{Part, Wire};
 use super::super::super::super::sip::{Answer, Refusal, Script};
 use super::super::super::report::Report;
-use super::super::super::{BACKUP, DIAL_TIMEOUT, Entry, Rig, SOON};
+use super::super::super::{BACKUP, DIAL_TIMEOUT, Engine, Entry, Rig, SOON};
 use super::super::auto_dial;
 use super::{behind_a_wire, nothing_left, responded, times_ended, without_the_wire};
 
@@ -24,12 +24,18 @@ enum NextLeg {
 }
 
 impl NextLeg {
-    const ALL: [Self; 4] = [
-        Self::RefusedInTheGap,
-        Self::RefusedWithTheCut,
-        Self::RequestLost,
-        Self::AnswerLost,
-    ];
+    /// What can happen to an engine: legs of `Dial()` are asked for over another connection.
+    const fn of(engine: Engine) -> &'static [Self] {
+        match engine {
+            Engine::Stasis => &[
+                Self::RefusedInTheGap,
+                Self::RefusedWithTheCut,
+                Self::RequestLost,
+                Self::AnswerLost,
+            ],
+            Engine::Agi => &[Self::RefusedInTheGap, Self::RefusedWithTheCut],
+        }
+    }
 
     /// How long the primary takes to refuse.
     const fn refuses_after(self) -> Duration {
@@ -60,7 +66,7 @@ async fn cut(rig: &mut Rig, report: &mut Report, gap: Duration) -> Result<(), La
         .finally(answer);
     let mut calls = Vec::new();
     let mut holds = Vec::new();
-    for next_leg in NextLeg::ALL {
+    for &next_leg in NextLeg::of(rig.engine) {
         let number = rig.number(Entry::Primary);
         let primary = Script::new().trying().after(next_leg.refuses_after());
         rig.primary.on_number(&number.wire, primary.finally(Refusal::code(503)));

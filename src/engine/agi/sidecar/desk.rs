@@ -1,0 +1,234 @@
+//! The task of the side-car: it owns who wants to know what, and asks Asterisk for those events.
+
+use std::collections::HashMap;
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+use super::{LegEnd, Seen};
+use crate::ari::{self, Client, Dial, Error, Event, EventFilter, LostReason, Notice};
+
+/// What the task is asked for.
+pub(super) enum Registration {
+    /// Tell a call what is seen of its caller's legs.
+    Watch {
+        caller: String,
+        call: mpsc::Sender<Seen>,
+        ready: oneshot::Sender<()>,
+    },
+    /// A caller cannot be watched.
+    Failed { caller: String },
+    /// A call is over.
+    Forget { caller: String },
+    /// Tell the end of a leg's channel.
+    Follow { leg: String, end: oneshot::Sender<LegEnd> },
+    /// A leg that was to be followed is gone.
+    Gone { leg: String },
+}
+
+/// The task.
+pub(super) struct Desk {
+    ari: Client,
+    callers: HashMap<String, mpsc::Sender<Seen>>,
+    /// Legs that no session of ours dials, by channel.
+    legs: HashMap<String, oneshot::Sender<LegEnd>>,
+    connected: bool,
+    failures: mpsc::WeakUnboundedSender<Registration>,
+}
+
+impl Desk {
+    /// `failures` leads into its own mailbox.
+    pub(super) fn new(ari: Client, failures: mpsc::WeakUnboundedSender<Registration>) -> Self {
+        Self {
+            ari,
+            callers: HashMap::new(),
+            legs: HashMap::new(),
+            connected: false,
+            failures,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut notices: mpsc::Receiver<Notice>,
+        mut mailbox: mpsc::UnboundedReceiver<Registration>,
+    ) {
+        let mut has_notices = true;
+        loop {
+            tokio::select! {
+                biased;
+                registration = mailbox.recv() => match registration {
+                    Some(registration) => self.register(registration),
+                    None => return,
+                },
+                notice = notices.recv(), if has_notices => match notice {
+                    Some(notice) => self.notice(notice),
+                    None => {
+                        has_notices = false;
+                        self.lost();
+                    }
+                },
+            }
+        }
+    }
+
+    fn register(&mut self, registration: Registration) {
+        match registration {
+            Registration::Watch { caller, call, ready } => {
+                if self.connected {
+                    self.subscribe(caller.clone(), None, Some(ready));
+                } else {
+                    tell(&call, Seen::Lost);
+                }
+                self.callers.insert(caller, call);
+            }
+            Registration::Failed { caller } => {
+                if let Some(call) = self.callers.get(&caller) {
+                    tell(call, Seen::Lost);
+                }
+            }
+            Registration::Forget { caller } => {
+                self.callers.remove(&caller);
+            }
+            Registration::Follow { leg, end } => {
+                if self.connected {
+                    self.follow(leg.clone());
+                }
+                self.legs.insert(leg, end);
+            }
+            Registration::Gone { leg } => self.leg_ended(&leg, LegEnd::Unseen),
+        }
+    }
+
+    /// Asks for a caller's events; then says so to its call, or to whoever waits.
+    fn subscribe(&self, caller: String, call: Option<mpsc::Sender<Seen>>, ready: Option<oneshot::Sender<()>>) {
+        let (ari, failures) = (self.ari.clone(), self.failures.clone());
+        tokio::spawn(async move {
+            match ari.applications().subscribe(ari.app(), &caller).await {
+                Ok(()) => {
+                    if let Some(call) = call {
+                        tell(&call, Seen::Back);
+                    }
+                    if let Some(ready) = ready {
+                        let _ = ready.send(());
+                    }
+                }
+                Err(error) => {
+                    if !is_gone(&error) {
+                        warn!(call = caller, %error, "a caller cannot be watched: its legs have no guard");
+                    }
+                    if let Some(failures) = failures.upgrade() {
+                        let _ = failures.send(Registration::Failed { caller });
+                    }
+                }
+            }
+        });
+    }
+
+    /// Asks for the events of a leg. Where that fails for another reason than that it is gone, the next connection asks again.
+    fn follow(&self, leg: String) {
+        let (ari, failures) = (self.ari.clone(), self.failures.clone());
+        tokio::spawn(async move {
+            match ari.applications().subscribe(ari.app(), &leg).await {
+                Ok(()) => {}
+                Err(error) if is_gone(&error) => {
+                    if let Some(failures) = failures.upgrade() {
+                        let _ = failures.send(Registration::Gone { leg });
+                    }
+                }
+                Err(error) => {
+                    warn!(leg, %error, "a leg cannot be watched: its place stays taken until Asterisk is back")
+                }
+            }
+        });
+    }
+
+    fn leg_ended(&mut self, leg: &str, end: LegEnd) {
+        if let Some(waits) = self.legs.remove(leg) {
+            let _ = waits.send(end);
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Connected { asterisk, .. } => {
+                info!(calls = self.callers.len(), "legs of FastAGI calls are watched");
+                self.connected = true;
+                self.introduce(asterisk.version.capabilities());
+                for (caller, call) in &self.callers {
+                    self.subscribe(caller.clone(), Some(call.clone()), None);
+                }
+                for leg in self.legs.keys() {
+                    self.follow(leg.clone());
+                }
+            }
+            Notice::Lost { reason, .. } => {
+                if reason == LostReason::Replaced {
+                    info!("another process watches the legs now");
+                }
+                self.lost();
+            }
+            Notice::Event { event, .. } => match *event {
+                Event::Dial(dial) => self.dialled(dial),
+                Event::ChannelDestroyed(destroyed) => {
+                    let cause = destroyed.cause.and_then(|cause| u8::try_from(cause).ok());
+                    self.leg_ended(&destroyed.channel.id, LegEnd::Seen(cause.filter(|cause| *cause != 0)));
+                }
+                Event::StasisStart(_)
+                | Event::StasisEnd(_)
+                | Event::ChannelStateChange(_)
+                | Event::ChannelHangupRequest(_)
+                | Event::ChannelEnteredBridge(_)
+                | Event::ChannelLeftBridge(_)
+                | Event::BridgeDestroyed(_)
+                | Event::ApplicationReplaced(_)
+                | Event::Other { .. } => {}
+            },
+        }
+    }
+
+    fn dialled(&self, dial: Dial) {
+        let caller = dial.caller.as_ref().and_then(|caller| self.callers.get(&caller.id));
+        if let Some(call) = caller {
+            let seen = Seen::Leg {
+                channel: dial.peer.id,
+                name: dial.peer.name,
+                place: dial.peer.dialplan,
+                status: dial.dialstatus,
+            };
+            tell(call, seen);
+        }
+    }
+
+    fn lost(&mut self) {
+        self.connected = false;
+        for call in self.callers.values() {
+            tell(call, Seen::Lost);
+        }
+    }
+
+    /// Tells Asterisk which events are wanted here.
+    fn introduce(&self, capabilities: ari::Capabilities) {
+        if !capabilities.event_filter {
+            return;
+        }
+        let ari = self.ari.clone();
+        tokio::spawn(async move {
+            let filter = EventFilter::allow(["Dial", "ChannelDestroyed", "ApplicationReplaced"]);
+            if let Err(error) = ari.applications().filter(ari.app(), &filter).await {
+                warn!(%error, "more events than are needed come from Asterisk");
+            }
+        });
+    }
+}
+
+/// The channel that was to be watched has just ended.
+fn is_gone(error: &Error) -> bool {
+    matches!(error.status(), Some(404 | 422))
+}
+
+fn tell(call: &mpsc::Sender<Seen>, seen: Seen) {
+    if let Err(mpsc::error::TrySendError::Full(seen)) = call.try_send(seen) {
+        warn!(?seen, "a call does not take what the side-car sees: it is lost");
+    }
+}
