@@ -147,6 +147,15 @@ impl Default for Timers {
     }
 }
 
+/// What a call that enters through a carrier may take, where that is not what holds for all calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallLimits {
+    /// All attempts together may take so long until one rings; whatever is out then is the last.
+    pub setup: Option<Duration>,
+    /// Attempts, the first included; never 0.
+    pub attempts: Option<u32>,
+}
+
 /// One carrier, read from VICIdial's table and our overlay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carrier {
@@ -166,6 +175,8 @@ pub struct Carrier {
     pub number_format: Option<NumberFormat>,
     /// Signs-of-life timers.
     pub timers: Timers,
+    /// Limits of the calls that its own dialplan lines send.
+    pub call_limits: CallLimits,
 }
 
 impl Carrier {
@@ -180,6 +191,7 @@ impl Carrier {
             entries: Vec::new(),
             number_format: None,
             timers: Timers::default(),
+            call_limits: CallLimits::default(),
         }
     }
 

@@ -113,6 +113,7 @@ impl Snapshot {
             let mut own = tables.carrier_settings.iter();
             let row = own.find(|row| row.carrier_id == carrier.id.as_str());
             carrier.timers = carrier_settings::timers(row, default);
+            carrier.call_limits = row.map(carrier_settings::call_limits).unwrap_or_default();
         }
         table
     }

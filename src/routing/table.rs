@@ -8,7 +8,7 @@ use super::number::{ReadEntry, matching_entry};
 use super::plan::{CallRequest, Plan};
 use super::planner::Planner;
 use super::route::Route;
-use crate::carrier::{AfterDial, Carrier, CarrierId};
+use crate::carrier::{AfterDial, CallLimits, Carrier, CarrierId};
 
 /// The most attempts that a call gets where nothing else is set: the entry carrier and two backups.
 pub const DEFAULT_ATTEMPT_LIMIT: usize = 3;
@@ -72,6 +72,13 @@ impl RouteTable {
     /// A carrier of the table.
     pub fn carrier(&self, id: &CarrierId) -> Option<&Carrier> {
         self.carriers.get(id).map(|planned| &planned.carrier)
+    }
+
+    /// What calls that enter through this carrier may take, where that is not what holds for all calls.
+    pub fn call_limits(&self, entry: &CarrierId) -> CallLimits {
+        self.carrier(entry)
+            .map(|carrier| carrier.call_limits)
+            .unwrap_or_default()
     }
 
     /// What the entry that dialled this extension does when `Dial()` comes back without an answer.
@@ -295,6 +302,27 @@ mod tests {
             ..request()
         });
         assert_eq!(unknown.timers, Timers::default());
+    }
+
+    #[test]
+    fn an_entry_carrier_may_have_an_attempt_limit_of_its_own() {
+        let mut carriers = carriers();
+        carriers[0].call_limits.attempts = Some(2);
+        let routes = vec![route(1, "B8", 1), route(2, "B7", 2)];
+        let table = RouteTable::build(carriers, routes, HashMap::new());
+        let legs = |entry: &str| {
+            let request = CallRequest {
+                entry: entry.into(),
+                ..request()
+            };
+            (
+                table.plan(&request).stages.len(),
+                rejections(&table.explain(&request)).len(),
+            )
+        };
+        assert_eq!(legs("MAIN"), (2, 1));
+        assert_eq!(table.call_limits(&"MAIN".into()).attempts, Some(2));
+        assert_eq!(table.call_limits(&"NEW".into()).attempts, None);
     }
 
     #[test]

@@ -58,6 +58,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/0005_carriers.sql"),
         only: None,
     },
+    Migration {
+        version: 6,
+        name: "carrier_limits",
+        sql: include_str!("../../sql/0006_carrier_limits.sql"),
+        only: None,
+    },
 ];
 
 /// The version that the newest migration leads to.

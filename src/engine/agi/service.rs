@@ -70,16 +70,18 @@ impl Service {
     {
         let Self { shared, sidecar } = self;
         let now = now();
+        let routes = shared.routes.load();
+        let limits = routes.call_limits(&caller.carrier);
         let spec = CallSpec {
-            plan: shared.routes.load().plan(&CallRequest {
+            plan: routes.plan(&CallRequest {
                 entry: caller.carrier.clone(),
                 dialled: caller.dialled.clone(),
                 dial_string: caller.dial_string.clone(),
                 campaign: caller.campaign.clone(),
             }),
             policies: shared.policies.load_full(),
-            limit: shared.contract.time_limit(&caller, now),
-            maximum_attempts: shared.policy.load().maximum_attempts,
+            limit: shared.contract.time_limit(&caller, limits.setup, now),
+            maximum_attempts: limits.attempts.unwrap_or(shared.policy.load().maximum_attempts),
             // Dial() itself rings.
             ring_at_once: false,
             // Dial() offers what the trunk allows.

@@ -238,11 +238,12 @@ impl Dispatcher {
             campaign: caller.campaign.clone(),
         };
         let routes = self.shared.routes.load();
+        let limits = routes.call_limits(&caller.carrier);
         let spec = CallSpec {
             plan: routes.plan(&request),
             policies: self.shared.policies.load_full(),
-            limit: self.shared.contract.time_limit(caller, now),
-            maximum_attempts: self.shared.policy.load().maximum_attempts,
+            limit: self.shared.contract.time_limit(caller, limits.setup, now),
+            maximum_attempts: limits.attempts.unwrap_or(self.shared.policy.load().maximum_attempts),
             ring_at_once: caller.has_option('r'),
             changes_offers: true,
             repeat_after: repeat_pause(),

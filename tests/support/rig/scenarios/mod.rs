@@ -11,6 +11,7 @@ mod load;
 mod logs;
 mod media;
 mod operator;
+mod own_limits;
 mod parity;
 mod races;
 mod records;
@@ -88,6 +89,7 @@ pub const ALL: &[Scenario] = scenarios![
     "404 dead number" Short => failures::dead_number,
     "silent primary" Short => silence::silent_primary,
     "100 then silence" Short => silence::trying_only,
+    "limits of its own: ring, set-up, attempts" Short => own_limits::all,
     "caller cancels while it rings" Short => ends::caller_cancels,
     "caller ends first" Short => ends::caller_ends,
     "callee ends first" Short => ends::callee_ends,
