@@ -146,7 +146,7 @@ impl Call {
                     answered: None,
                     room,
                 };
-                commands.push(Command::Record(leg.attempt(None, None, None)));
+                commands.push(Command::Record(leg.attempt()));
                 let Candidate {
                     carrier,
                     technology,
@@ -247,7 +247,7 @@ impl Call {
             LegEvent::Answered(reply) => {
                 leg.heard(Progress::Answered, reply);
                 leg.answered = Some(now);
-                commands.push(Command::Record(leg.attempt(None, None, None)));
+                commands.push(Command::Record(leg.attempt()));
                 commands.push(Command::Connect(leg.id));
                 self.state = State::Connecting { leg };
             }
@@ -263,7 +263,14 @@ impl Call {
     }
 
     /// An event of the answered leg.
-    fn answered(&mut self, leg: Leg, connection: Connection, event: LegEvent, now: Now, commands: &mut Vec<Command>) {
+    fn answered(
+        &mut self,
+        mut leg: Leg,
+        connection: Connection,
+        event: LegEvent,
+        now: Now,
+        commands: &mut Vec<Command>,
+    ) {
         match event {
             LegEvent::Connected => self.state = State::Connected { leg },
             LegEvent::Ended(mut evidence) => {
@@ -293,7 +300,7 @@ impl Call {
             State::Trying { leg } | State::Connecting { leg } | State::Connected { leg } => {
                 let evidence = leg.evidence(EndedBy::Caller, None, now);
                 let verdict = self.judge(&leg, &evidence, None);
-                commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
+                commands.push(Command::Record(leg.ended_attempt(&evidence, verdict, now)));
                 commands.push(Command::AbandonLeg(leg.id, AbandonReason::CallerGone));
             }
             State::Admitting { .. } | State::Pausing { .. } | State::Over => {}
@@ -388,7 +395,7 @@ impl Call {
         let verdict = self.judge(&leg, evidence, repair);
         let action = verdict.action;
         self.last_word.hear(&verdict);
-        commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
+        commands.push(Command::Record(leg.ended_attempt(evidence, verdict, now)));
         match (action, repair) {
             (Action::RepairAndRetry, Some(repair)) => self.try_again(leg, repair, now, commands),
             (Action::Next | Action::RepairAndRetry, _) => self.next_candidate(now, commands),
@@ -428,7 +435,7 @@ impl Call {
     fn finish(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
         let verdict = self.judge(&leg, evidence, None);
         self.last_word.hear(&verdict);
-        commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
+        commands.push(Command::Record(leg.ended_attempt(evidence, verdict, now)));
         self.end(commands);
     }
 

@@ -64,6 +64,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/0006_carrier_limits.sql"),
         only: None,
     },
+    Migration {
+        version: 7,
+        name: "attempt_evidence",
+        sql: include_str!("../../sql/0007_attempt_evidence.sql"),
+        only: None,
+    },
 ];
 
 /// The version that the newest migration leads to.

@@ -254,9 +254,9 @@ impl Oracle {
                     self.start(spec.leg, &spec.carrier)?;
                     batch.starts = Some(spec.leg);
                 }
-                Command::Record(attempt) => match &attempt.verdict {
+                Command::Record(attempt) => match &attempt.end {
                     None => opened = Some(LegId(attempt.n)),
-                    Some(verdict) => batch.settles = Some(self.settle(attempt, verdict, tally)?),
+                    Some(end) => batch.settles = Some(self.settle(attempt, &end.verdict, tally)?),
                 },
                 Command::Connect(id) => {
                     let is_its_answer = matches!(input, Some(Input::Leg(leg, LegEvent::Answered(_))) if leg == id);
@@ -337,7 +337,6 @@ impl Oracle {
             .get_mut(&id)
             .ok_or("no end on record of a leg that was not started")?;
         demand(!leg.settled, "one decision and one end on record for each leg")?;
-        demand(attempt.ended_ms.is_some(), "an end has its time")?;
         leg.settled = true;
         let stands = self
             .last_word

@@ -41,7 +41,7 @@ fn ends(story: &Story) -> BTreeMap<u32, usize> {
     let mut ends: BTreeMap<u32, usize> = BTreeMap::new();
     for command in &story.said {
         if let Command::Record(attempt) = command {
-            *ends.entry(attempt.n).or_default() += usize::from(attempt.verdict.is_some());
+            *ends.entry(attempt.n).or_default() += usize::from(attempt.end.is_some());
         }
     }
     ends

@@ -253,7 +253,7 @@ fn every_leg_is_on_record_before_it_goes_out_and_its_end_before_the_next_step() 
             Command::Record(attempt) => Some(format!(
                 "record {} {}",
                 attempt.n,
-                match (&attempt.verdict, attempt.answered_after_ms) {
+                match (attempt.end.as_ref().map(|end| &end.verdict), attempt.answered_after_ms) {
                     (Some(_), _) => "ended",
                     (None, Some(_)) => "answered",
                     (None, None) => "open",

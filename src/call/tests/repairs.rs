@@ -44,7 +44,7 @@ fn the_record_says_what_was_done() {
         .iter()
         .filter_map(|command| {
             if let Command::Record(attempt) = command {
-                attempt.verdict.as_ref().map(|verdict| verdict.action)
+                attempt.end.as_ref().map(|end| end.verdict.action)
             } else {
                 None
             }

@@ -244,6 +244,13 @@ async fn finish(
         .map(|row| (row.carrier_id.as_str(), row.sip_code, row.verdict.as_str()))
         .collect();
     report.equal("attempts", seen.as_slice(), expected.attempts);
+    report.check(
+        "what each verdict rests on is on record",
+        attempts.iter().all(|row| {
+            let words = [&row.rule, &row.authority, &row.ended_by, &row.source, &row.health];
+            words.into_iter().all(Option::is_some) && row.elapsed_ms.is_some()
+        }),
+    );
     let last = attempts.last().map(|row| row.dialstatus.as_str());
     report.equal(
         "DIALSTATUS on record of the last attempt",
