@@ -96,6 +96,14 @@ impl<'a> Planner<'a> {
                 campaign: campaign.clone(),
             });
         }
+        if let Some(schedule) = &route.schedule
+            && !schedule.contains(self.request.at_ms)
+        {
+            return Err(Rejection::OutsideSchedule {
+                route: route.id,
+                schedule: schedule.to_string(),
+            });
+        }
         let canonical = self.canonical.as_ref().map_err(unproven)?;
         if !route.number_match.matches(&canonical.number) {
             return Err(Rejection::NumberNotMatched { route: route.id });

@@ -78,6 +78,7 @@ impl Service {
                 dialled: caller.dialled.clone(),
                 dial_string: caller.dial_string.clone(),
                 campaign: caller.campaign.clone(),
+                at_ms: now.wall_ms,
             }),
             policies: shared.policies.load_full(),
             limit: shared.contract.time_limit(&caller, limits.setup, now),

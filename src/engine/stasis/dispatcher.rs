@@ -236,6 +236,7 @@ impl Dispatcher {
             dialled: caller.dialled.clone(),
             dial_string: caller.dial_string.clone(),
             campaign: caller.campaign.clone(),
+            at_ms: now.wall_ms,
         };
         let routes = self.shared.routes.load();
         let limits = routes.call_limits(&caller.carrier);
