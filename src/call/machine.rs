@@ -65,6 +65,8 @@ pub struct Call {
     legs_started: u32,
     /// Carriers whose refused request was repaired: once is enough.
     repaired: Vec<CarrierId>,
+    /// Legs that the dialer has redirected away: live customers.
+    taken: Vec<LegId>,
     repeat_after: Duration,
     changes_offers: bool,
     ring_indicated: bool,
@@ -85,6 +87,7 @@ impl Call {
             attempts_left: spec.maximum_attempts.max(1),
             legs_started: 0,
             repaired: Vec::new(),
+            taken: Vec::new(),
             repeat_after: spec.repeat_after,
             changes_offers: spec.changes_offers,
             ring_indicated: false,
@@ -181,10 +184,8 @@ impl Call {
 
     fn refused(&mut self, id: LegId, refusal: AdmissionRefusal, now: Now, commands: &mut Vec<Command>) {
         match &self.state {
-            State::Admitting { id: asked, repair, .. } if *asked == id => {
-                if repair.is_none() {
-                    self.attempts_left += 1;
-                }
+            State::Admitting { id: asked, .. } if *asked == id => {
+                self.attempts_left += 1;
                 self.is_over_limit |= refusal != AdmissionRefusal::ShuttingDown;
                 self.next_candidate(now, commands);
             }
@@ -198,6 +199,9 @@ impl Call {
     }
 
     fn leg_event(&mut self, id: LegId, event: LegEvent, now: Now, commands: &mut Vec<Command>) {
+        if event == LegEvent::Taken && !self.taken.contains(&id) {
+            self.taken.push(id);
+        }
         match std::mem::replace(&mut self.state, State::Over) {
             State::Trying { leg } if leg.id == id => self.trying(leg, event, now, commands),
             State::Connecting { leg } if leg.id == id => self.answered(leg, Connection::Pending, event, now, commands),
@@ -209,8 +213,8 @@ impl Call {
             | State::Connected { .. }
             | State::Over) => {
                 self.state = state;
-                // A settled leg's late events only clean up.
-                if matches!(event, LegEvent::Answered(_)) {
+                // A settled leg's late events only clean up, and a live customer is nothing to clean up.
+                if matches!(event, LegEvent::Answered(_)) && !self.taken.contains(&id) {
                     commands.push(Command::AbandonLeg(id, AbandonReason::LateAnswer));
                 }
             }
@@ -412,10 +416,11 @@ impl Call {
         let is_first = !self.repaired.contains(&leg.candidate.carrier);
         let rang = evidence.progress >= Progress::Ringing;
         let repair = Repair::of(evidence).filter(|repair| self.changes_offers || !repair.changes_offer());
-        repair.filter(|_| is_first && !rang && evidence.ended_by == EndedBy::Carrier && self.may_start(now))
+        let is_left = self.attempts_left > 0 && self.may_start(now);
+        repair.filter(|_| is_first && !rang && evidence.ended_by == EndedBy::Carrier && is_left)
     }
 
-    /// The same carrier once more. That takes no attempt away from the carriers behind it.
+    /// The same carrier once more.
     fn try_again(&mut self, leg: Leg, repair: Repair, now: Now, commands: &mut Vec<Command>) {
         self.repaired.push(leg.candidate.carrier.clone());
         if repair.waits() {
@@ -479,7 +484,6 @@ impl Call {
         }
         match self.waiting.pop_front() {
             Some(candidate) if self.attempts_left > 0 => {
-                self.attempts_left -= 1;
                 self.ask_for(candidate, None, commands);
             }
             Some(_) | None => self.end(commands),
@@ -488,6 +492,7 @@ impl Call {
 
     /// Asks the door for the next leg.
     fn ask_for(&mut self, candidate: Candidate, repair: Option<Repair>, commands: &mut Vec<Command>) {
+        self.attempts_left = self.attempts_left.saturating_sub(1);
         self.legs_started += 1;
         let id = LegId(self.legs_started);
         commands.push(Command::Admit(id, candidate.carrier.clone()));
