@@ -38,7 +38,8 @@ const CALLS: u64 = 100_000;
 const THREADS: u64 = 2;
 /// Each rule must have been put to the test at least so often.
 const LEAST: u64 = 150;
-const LIMIT: Duration = Duration::from_secs(20);
+/// A second or two on a machine that has nothing else to do.
+const LIMIT: Duration = Duration::from_secs(180);
 
 #[test]
 fn a_hundred_thousand_calls_keep_the_rules() {

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crankback::call::{AdmissionRefusal, Attempt, CallSpec, Command, Input, LegEvent, LegId, Now, TimeLimit, Timer};
-use crankback::carrier::CarrierId;
+use crankback::carrier::{CarrierId, Technology};
 use crankback::verdict::{
-    AbandonReason, Action, CarrierPolicies, CarrierPolicy, DialStatus, DialerResult, EndedBy, Evidence,
-    FailoverAfter183, Finding, Progress, Verdict,
+    AbandonReason, Action, CarrierPolicies, CarrierPolicy, Circumstances, DialStatus, DialerResult, EndedBy, Evidence,
+    FailoverAfter183, Finding, Progress, Rulebook, Verdict, judge,
 };
 
 use crate::tally::{Rule, Tally};
@@ -17,6 +17,8 @@ use crate::tally::{Rule, Tally};
 /// One leg as the oracle knows it.
 struct Leg {
     carrier: CarrierId,
+    at_our_limit: bool,
+    has_ring_timer: bool,
     progress: Progress,
     answered: bool,
     taken: bool,
@@ -26,6 +28,8 @@ struct Leg {
 /// What is known of a call.
 pub struct Oracle {
     plan: Vec<CarrierId>,
+    /// How long each carrier may ring.
+    ring: BTreeMap<CarrierId, Duration>,
     policies: Arc<CarrierPolicies>,
     limit: TimeLimit,
     /// How many attempts may be made in all.
@@ -34,6 +38,14 @@ pub struct Oracle {
     /// How many carriers have been proposed to the door.
     proposed: usize,
     at_the_door: Option<LegId>,
+    changes_offers: bool,
+    repeat_after: Duration,
+    /// The carrier whose refused request goes out again.
+    repairing: Option<CarrierId>,
+    /// The request waits after this leg.
+    pausing: Option<LegId>,
+    /// Carriers whose request was repaired.
+    repaired: Vec<CarrierId>,
     legs: BTreeMap<LegId, Leg>,
     refused_for_a_limit: bool,
     engine_lost: bool,
@@ -53,7 +65,14 @@ struct Batch {
     settles: Option<(LegId, Verdict)>,
     finishes: bool,
     abandons: Vec<(LegId, AbandonReason)>,
+    rings_until: Option<(LegId, Instant)>,
     asks: Option<LegId>,
+}
+
+impl Batch {
+    fn is_nothing(&self) -> bool {
+        !self.proposes && !self.finishes && self.settles.is_none() && self.abandons.is_empty() && self.asks.is_none()
+    }
 }
 
 type Checked = Result<(), String>;
@@ -65,15 +84,23 @@ fn demand(holds: bool, rule: &str) -> Checked {
 impl Oracle {
     /// Of a call that is about to begin.
     pub fn new(spec: &CallSpec) -> Self {
-        let legs = spec.plan.stages.iter().flat_map(|stage| &stage.legs);
+        let legs = || spec.plan.stages.iter().flat_map(|stage| &stage.legs);
         Self {
-            plan: legs.map(|leg| leg.carrier.clone()).collect(),
+            plan: legs().map(|leg| leg.carrier.clone()).collect(),
+            ring: legs()
+                .filter_map(|leg| Some((leg.carrier.clone(), leg.timers.ring?)))
+                .collect(),
             policies: Arc::clone(&spec.policies),
             limit: spec.limit,
             allowed: spec.maximum_attempts.max(1) as usize,
             one_more_was_said: false,
             proposed: 0,
             at_the_door: None,
+            changes_offers: spec.changes_offers,
+            repeat_after: spec.repeat_after,
+            repairing: None,
+            pausing: None,
+            repaired: Vec::new(),
             legs: BTreeMap::new(),
             refused_for_a_limit: false,
             engine_lost: false,
@@ -106,6 +133,7 @@ impl Oracle {
         let was_over = self.is_over();
         let could_move_on = self.could_move_on(now);
         let (live, at_the_door) = (self.live(), self.at_the_door);
+        let (pausing, repairs) = (self.pausing, self.repairing.is_some());
         self.learn(input, tally);
         let batch = self.take(Some(input), commands, now, tally)?;
 
@@ -120,10 +148,18 @@ impl Oracle {
             }
             Input::Leg(id, event) => self.settled_leg(*id, event, commands, tally),
             Input::CallerGone => Self::caller_went(was_over, live, commands),
-            Input::TimerFired(timer) if !was_over => self.timer(*timer, live, &batch, could_move_on, tally),
+            Input::TimerFired(timer) if !was_over => match (pausing, timer) {
+                (Some(after), Timer::Again(id)) if after == *id => self.pause_is_over(&batch, now, tally),
+                // Comes first only where the timer of the pause is very late.
+                (Some(_), Timer::Limit) => {
+                    demand(batch.finishes && batch.abandons.is_empty(), "the limit ends a pause")
+                }
+                _ => self.timer(*timer, live, &batch, could_move_on, tally),
+            },
             Input::TimerFired(_) => demand(commands.is_empty(), "timers mean nothing after the end"),
             Input::Refused(id, _) => {
                 let was_asked = !was_over && at_the_door == Some(*id);
+                tally.count_if(was_asked && repairs, Rule::RepairRefusedAtTheDoor);
                 Self::refused(was_asked, &batch, could_move_on, tally)
             }
             Input::Admitted(_) | Input::AdmittedAtLimit(_) | Input::EngineLost => Ok(()),
@@ -157,11 +193,44 @@ impl Oracle {
         self.limit.hunt_until.saturating_duration_since(now.monotonic)
     }
 
+    /// Whether there is time for one more attempt.
+    fn in_time(&self, now: Now) -> bool {
+        self.left(now) >= self.limit.minimum_attempt && now.monotonic < self.limit.setup_until
+    }
+
     /// Carriers, attempts and time are left.
     fn could_move_on(&self, now: Now) -> bool {
-        self.proposed < self.plan.len()
-            && self.legs.len() < self.allowed
-            && self.left(now) >= self.limit.minimum_attempt
+        self.proposed < self.plan.len() && self.legs.len() < self.allowed && self.in_time(now)
+    }
+
+    /// Whether a refusal is about the form of a request that can be changed.
+    fn is_repairable(&self, evidence: &Evidence) -> bool {
+        let is_possible = match evidence.final_reply().map(|reply| reply.code) {
+            Some(415 | 488 | 606) => self.changes_offers,
+            Some(420 | 422) => false,
+            Some(_) => true,
+            None => self.changes_offers && matches!(evidence.q850, Some(58 | 88)),
+        };
+        is_possible && evidence.technology != Technology::Iax2 && evidence.ended_by == EndedBy::Carrier
+    }
+
+    /// Whether the tables would have this refusal repaired, had nothing else a say.
+    fn tables_say_repair(&self, id: LegId, evidence: &Evidence) -> bool {
+        let leg = &self.legs[&id];
+        let policy = CarrierPolicy {
+            repair_allowed: true,
+            ..self.policy(id).clone()
+        };
+        let circumstances = Circumstances {
+            policy: &policy,
+            rules: Rulebook::built_in(),
+            at_our_limit: leg.at_our_limit,
+        };
+        let evidence = Evidence {
+            progress: leg.progress,
+            ..evidence.clone()
+        };
+        judge(&evidence, &circumstances).action == Action::RepairAndRetry
     }
 
     fn policy(&self, id: LegId) -> &CarrierPolicy {
@@ -188,6 +257,7 @@ impl Oracle {
             Input::EngineBack => self.engine_lost = false,
             Input::Refused(id, why) if self.at_the_door == Some(*id) && !self.is_over() => {
                 self.refused_for_a_limit |= *why != AdmissionRefusal::ShuttingDown;
+                self.repairing = None;
             }
             Input::Leg(id, event) if live == Some(*id) => {
                 let leg = self.legs.get_mut(id).expect("live legs are known");
@@ -215,7 +285,11 @@ impl Oracle {
             Input::Leg(id, event) => {
                 let is_failure = matches!(event, LegEvent::Ended(_) | LegEvent::Silent);
                 tally.count_if(is_failure && self.caller_left_first, Rule::AfterCallerGone);
-                tally.count_if(self.legs.get(id).is_some_and(|leg| leg.taken), Rule::TakenLegSpeaks);
+                if let Some(leg) = self.legs.get_mut(id) {
+                    tally.count_if(leg.taken, Rule::TakenLegSpeaks);
+                    // Given up, answered all the same, and now a customer of the dialer.
+                    leg.taken |= matches!(event, LegEvent::Taken);
+                }
             }
             Input::Admitted(_) | Input::AdmittedAtLimit(_) => {
                 tally.count_if(self.caller_left_first, Rule::AfterCallerGone);
@@ -238,7 +312,8 @@ impl Oracle {
             match command {
                 Command::Admit(id, carrier) => {
                     self.may_propose(*id, carrier, now)?;
-                    (self.proposed, self.at_the_door) = (self.proposed + 1, Some(*id));
+                    self.proposed += usize::from(self.repairing.is_none());
+                    (self.at_the_door, self.pausing) = (Some(*id), None);
                     batch.proposes = true;
                 }
                 Command::StartLeg(spec) => {
@@ -251,7 +326,12 @@ impl Oracle {
                     demand(opened == admitted, "a leg is on record before it goes out")?;
                     demand(!self.caller_gone, "no leg for a caller that has left")?;
                     demand(self.legs.len() < self.allowed, "no more attempts than allowed")?;
-                    self.start(spec.leg, &spec.carrier)?;
+                    demand(
+                        spec.repair.is_some() == self.repairing.take().is_some(),
+                        "what is repaired is sent otherwise, and nothing else is",
+                    )?;
+                    let at_our_limit = matches!(input, Some(Input::AdmittedAtLimit(_)));
+                    self.start(spec.leg, &spec.carrier, at_our_limit)?;
                     batch.starts = Some(spec.leg);
                 }
                 Command::Record(attempt) => match &attempt.end {
@@ -292,6 +372,19 @@ impl Oracle {
                     )?;
                     tally.count(Rule::HandedBack);
                 }
+                Command::ArmTimer(Timer::Again(id), at) => {
+                    demand(
+                        self.repairing.is_some() && self.live().is_none(),
+                        "only what is repaired waits",
+                    )?;
+                    demand(*at == now.monotonic + self.repeat_after, "it waits for its time")?;
+                    self.pausing = Some(*id);
+                }
+                Command::ArmTimer(Timer::Ring(id), at) => {
+                    let rings = self.live() == Some(*id) && self.legs[id].progress >= Progress::Ringing;
+                    demand(rings, "a ring limit is for a leg that rings")?;
+                    batch.rings_until = Some((*id, *at));
+                }
                 Command::Indicate(_) | Command::ArmTimer(..) => {}
             }
         }
@@ -309,19 +402,24 @@ impl Oracle {
             self.live().is_none(),
             "one leg at a time, and each is settled before the next",
         )?;
+        let expected = self.repairing.as_ref().or_else(|| self.plan.get(self.proposed));
         demand(
-            self.plan.get(self.proposed) == Some(carrier),
-            "carriers in the order of the plan, each once",
+            expected == Some(carrier),
+            "carriers in the order of the plan, each once but for a repair",
         )?;
         demand(!self.legs.contains_key(&id), "every attempt is a new leg")?;
         demand(self.legs.len() < self.allowed, "no more attempts than allowed")?;
-        let in_time = self.proposed == 0 || self.left(now) >= self.limit.minimum_attempt;
-        demand(in_time, "no attempt but the first with less than the minimum left")
+        demand(
+            self.proposed == 0 || self.in_time(now),
+            "no attempt but the first with less than the minimum left or after the set-up time",
+        )
     }
 
-    fn start(&mut self, id: LegId, carrier: &CarrierId) -> Checked {
+    fn start(&mut self, id: LegId, carrier: &CarrierId, at_our_limit: bool) -> Checked {
         let leg = Leg {
             carrier: carrier.clone(),
+            at_our_limit,
+            has_ring_timer: false,
             progress: Progress::None,
             answered: false,
             taken: false,
@@ -338,6 +436,11 @@ impl Oracle {
             .ok_or("no end on record of a leg that was not started")?;
         demand(!leg.settled, "one decision and one end on record for each leg")?;
         leg.settled = true;
+        if verdict.action == Action::RepairAndRetry {
+            demand(!self.repaired.contains(&leg.carrier), "a carrier is repaired once")?;
+            self.repaired.push(leg.carrier.clone());
+            self.repairing = Some(leg.carrier.clone());
+        }
         let stands = self
             .last_word
             .as_ref()
@@ -386,10 +489,19 @@ impl Oracle {
             | LegEvent::Connected
             | LegEvent::Trying(_)
             | LegEvent::Ringing(_)
-            | LegEvent::Media(_) => demand(
-                batch.settles.is_none() && !batch.proposes,
-                "signs of life decide nothing",
-            ),
+            | LegEvent::Media(_) => {
+                demand(
+                    batch.settles.is_none() && !batch.proposes,
+                    "signs of life decide nothing",
+                )?;
+                let rings = !answered && matches!(event, LegEvent::Ringing(_) | LegEvent::Media(_));
+                let leg = self.legs.get_mut(&id).expect("live legs are known");
+                let is_first = rings && !leg.has_ring_timer;
+                leg.has_ring_timer |= rings;
+                let until = self.ring.get(&leg.carrier).filter(|_| is_first);
+                let until = until.map(|ring| (id, now.monotonic + *ring));
+                demand(batch.rings_until == until, "the ring limit runs from the first ringing")
+            }
             LegEvent::Silent => {
                 let silent = self.legs[&id].progress == Progress::None;
                 let left = batch.abandons.contains(&(id, AbandonReason::NoResponse));
@@ -438,6 +550,10 @@ impl Oracle {
         let after_media = progress == Progress::Media && is_early_server_failure(evidence, policy);
         let reached = progress >= Progress::Ringing;
         let unseen = evidence.ended_by == EndedBy::Unseen && evidence.elapsed >= Duration::from_secs(1);
+        tally.count_if(
+            reached && could && self.is_repairable(evidence),
+            Rule::NoRepairAfterRinging,
+        );
         if reached && !policy.fakes_progress && !after_media {
             tally.count_if(could, Rule::RangStops);
             return demand(batch.finishes && !batch.proposes, "after ringing no further attempt");
@@ -447,6 +563,27 @@ impl Oracle {
             return demand(
                 batch.finishes && !batch.proposes,
                 "no further attempt after an end that nobody saw",
+            );
+        }
+        let repairable = self.is_repairable(evidence) && self.tables_say_repair(id, evidence);
+        let carrier = &self.legs[&id].carrier;
+        // Recorded by now, if it was repaired: so it is asked of the others.
+        let repaired_now = verdict.action == Action::RepairAndRetry;
+        let is_first = repaired_now || !self.repaired.contains(carrier);
+        let has_attempt = self.legs.len() < self.allowed;
+        tally.count_if(repairable && !is_first && has_attempt, Rule::RepairedOnceIsEnough);
+        tally.count_if(repairable && is_first && !has_attempt, Rule::NoAttemptForARepair);
+        let may_repair = repairable && is_first && !reached && has_attempt && self.in_time(now);
+        demand(
+            repaired_now == may_repair,
+            "what can be repaired is, once, and nothing else",
+        )?;
+        if repaired_now {
+            let waits = self.pausing == Some(id);
+            tally.count_if(batch.proposes, Rule::RepairedAtOnce);
+            return demand(
+                batch.proposes != waits && !batch.finishes,
+                "a repaired request goes out at once or after its pause",
             );
         }
         tally.count_if(
@@ -482,7 +619,9 @@ impl Oracle {
     fn count_what_is_left(&self, tally: &mut Tally, now: Now) {
         let carriers = self.proposed < self.plan.len();
         let attempts = self.legs.len() < self.allowed;
-        let time = self.left(now) >= self.limit.minimum_attempt;
+        let time = self.in_time(now);
+        let only_set_up = now.monotonic >= self.limit.setup_until && self.left(now) >= self.limit.minimum_attempt;
+        tally.count_if(carriers && attempts && only_set_up, Rule::SetUpTimeExhausted);
         tally.count_if(carriers && !attempts && time, Rule::AttemptsExhausted);
         tally.count_if(
             carriers && !attempts && time && self.one_more_was_said,
@@ -494,6 +633,10 @@ impl Oracle {
     /// A leg that is settled, or was never known.
     fn settled_leg(&self, id: LegId, event: &LegEvent, commands: &[Command], tally: &mut Tally) -> Checked {
         let is_answer = matches!(event, LegEvent::Answered(_));
+        if is_answer && self.legs.get(&id).is_some_and(|leg| leg.taken) {
+            tally.count(Rule::TakenLegAnswers);
+            return demand(commands.is_empty(), "a live customer is never touched");
+        }
         tally.count(if is_answer {
             Rule::LateAnswer
         } else {
@@ -533,10 +676,36 @@ impl Oracle {
         demand(batch.finishes != batch.proposes, "the next carrier or the last word")
     }
 
+    /// The moment of a request that waited has come.
+    fn pause_is_over(&mut self, batch: &Batch, now: Now, tally: &mut Tally) -> Checked {
+        self.pausing = None;
+        let in_time = self.in_time(now);
+        tally.count(if in_time {
+            Rule::RepairedAfterAPause
+        } else {
+            Rule::PauseOutlastsTheTime
+        });
+        demand(
+            batch.proposes == in_time && batch.finishes != in_time,
+            "after its pause a request goes out, while there is time",
+        )
+    }
+
     fn timer(&self, timer: Timer, live: Option<LegId>, batch: &Batch, could: bool, tally: &mut Tally) -> Checked {
         let waits_for = |id: LegId, below: Progress| live == Some(id) && self.legs[&id].progress < below;
         match timer {
-            Timer::Ring(_) | Timer::Again(_) => demand(false, "nothing arms a timer for ringing or for a repair here"),
+            Timer::Again(_) => demand(batch.is_nothing(), "a pause that is over for good means nothing"),
+            Timer::Ring(id) => {
+                let rings = live == Some(id) && !self.legs[&id].answered;
+                tally.count_if(rings && self.engine_lost, Rule::EngineLostHoldsRingLimit);
+                let ends = rings && !self.engine_lost;
+                tally.count_if(ends && could, Rule::RingLimitEnds);
+                let given_up = ends.then_some((id, AbandonReason::RingLimit));
+                demand(
+                    batch.finishes == ends && !batch.proposes && batch.abandons == Vec::from_iter(given_up),
+                    "what has rung for long enough ends the call",
+                )
+            }
             Timer::Guard(id) => {
                 let silent = waits_for(id, Progress::Trying);
                 tally.count_if(silent && self.engine_lost, Rule::EngineLostHoldsTimers);
