@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, Problem};
 pub use settings::{
-    AgiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, EarlyMedia, Engine, Listen, LogFormat,
-    LogLevel, LogSettings, MetricsSettings, ServerSettings, Settings, StoreSettings,
+    AgiSettings, AmiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, EarlyMedia, Engine, Listen,
+    LogFormat, LogLevel, LogSettings, MetricsSettings, ServerSettings, Settings, StoreSettings,
 };
 
 /// Where the configuration is looked for when nobody names a file.
