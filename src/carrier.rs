@@ -149,6 +149,15 @@ impl Default for Timers {
     }
 }
 
+/// What a call that enters through a carrier may take, where that is not what holds for all calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallLimits {
+    /// All attempts together may take so long until one rings; whatever is out then is the last.
+    pub setup: Option<Duration>,
+    /// Attempts, the first included; never 0.
+    pub attempts: Option<u32>,
+}
+
 /// One carrier, read from VICIdial's table and our overlay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carrier {
@@ -170,6 +179,8 @@ pub struct Carrier {
     pub registrations: Vec<RegisteredAccount>,
     /// Signs-of-life timers.
     pub timers: Timers,
+    /// Limits of the calls that its own dialplan lines send.
+    pub call_limits: CallLimits,
 }
 
 impl Carrier {
@@ -185,6 +196,7 @@ impl Carrier {
             number_format: None,
             registrations: Vec::new(),
             timers: Timers::default(),
+            call_limits: CallLimits::default(),
         }
     }
 

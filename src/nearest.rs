@@ -5,6 +5,8 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let allowed = (word.len() / 3).max(2);
     known
         .into_iter()
+        // It takes as many edits at least.
+        .filter(|candidate| word.len().abs_diff(candidate.len()) <= allowed)
         .map(|candidate| (edits(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
@@ -41,6 +43,12 @@ mod tests {
         ] {
             assert_eq!(nearest(word, known), meant, "{word}");
         }
+    }
+
+    /// A slip of ten million characters is none, and is not compared letter by letter.
+    #[test]
+    fn a_word_of_another_length_costs_nothing() {
+        assert_eq!(nearest(&"stop".repeat(2_500_000), ["next", "one_more", "stop"]), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::admission::CarrierLimits;
 use crate::carrier::{Carrier, CarrierId, NumberFormat, Timers};
 use crate::config::{Engine, Settings};
-use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable};
+use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable, ScheduleError};
 use crate::store::{CarrierSettingsRow, Fingerprint, RouteRow, RoutingTables, Store, StoreError};
 use crate::verdict::{CarrierPolicies, Rulebook};
 use crate::vicidial::carrier_problem::CarrierProblem;
@@ -64,8 +64,20 @@ pub struct Snapshot {
 pub struct RouteProblem {
     /// The route's id.
     pub id: i64,
-    /// What is wrong with its match.
-    pub error: NumberMatchError,
+    /// What is wrong with it.
+    pub error: RouteError,
+}
+
+/// Why a route cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// Its match.
+    #[error(transparent)]
+    NumberMatch(#[from] NumberMatchError),
+    /// Its schedule.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
 }
 
 /// Reads the rows and makes the snapshot of them. A hundred thousand routes take tens of milliseconds to put in order: that is
@@ -115,6 +127,7 @@ impl Snapshot {
             let mut own = tables.carrier_settings.iter();
             let row = own.find(|row| row.carrier_id == carrier.id.as_str());
             carrier.timers = carrier_settings::timers(row, default);
+            carrier.call_limits = row.map(carrier_settings::call_limits).unwrap_or_default();
         }
         table
     }
@@ -190,7 +203,7 @@ pub fn is_rebuild_due(tables: &RoutingTables, settings: &Settings) -> bool {
     servers.any(|server| server.server_ip.trim() == own && server.is_rebuild_due)
 }
 
-fn route(row: &RouteRow) -> Result<Route, NumberMatchError> {
+fn route(row: &RouteRow) -> Result<Route, RouteError> {
     let columns = &row.route;
     let number_format = (columns.strip_prefix.is_some() || columns.add_prefix.is_some()).then(|| NumberFormat {
         strip: columns.strip_prefix.map_or(0, |strip| strip as usize),
@@ -204,6 +217,7 @@ fn route(row: &RouteRow) -> Result<Route, NumberMatchError> {
         carrier: CarrierId::from(columns.carrier_id.as_str()),
         priority: columns.priority,
         weight: columns.weight,
+        schedule: columns.schedule.as_deref().map(str::parse).transpose()?,
         number_format,
         enabled: columns.enabled,
     })

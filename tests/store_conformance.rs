@@ -9,6 +9,8 @@ mod support;
 
 #[path = "store_conformance/attempts.rs"]
 mod attempts;
+#[path = "store_conformance/carriers.rs"]
+mod carriers;
 #[path = "store_conformance/command_line.rs"]
 mod command_line;
 #[path = "store_conformance/daemon.rs"]
@@ -41,6 +43,9 @@ use libtest_mimic::{Arguments, Trial};
 use stage::{Place, Stage};
 use support::mariadb::{self, Flavour, Server};
 
+/// The schema that this program needs; its migrations are numbered from 1.
+const NEWEST: i64 = 9;
+
 /// What a case does on a stage.
 type Case = fn(Stage) -> Pin<Box<dyn Future<Output = ()>>>;
 /// What a case does with a server that it may stop.
@@ -69,9 +74,10 @@ fn main() -> ExitCode {
 
     let mut trials = Vec::new();
     for place in &places {
-        let on_both: [&[(&str, Case)]; 7] = [
+        let on_both: [&[(&str, Case)]; 8] = [
             &schema::CASES,
             &routes::CASES,
+            &carriers::CASES,
             &attempts::CASES,
             &vicidial::CASES,
             &command_line::CASES,

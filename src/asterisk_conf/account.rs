@@ -57,7 +57,7 @@ pub struct AccountError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountProblem {
-    /// `[` without `]`, or nothing between them.
+    /// `[` without `]`, nothing between them, or `(` without `)` behind them.
     #[error("broken section header")]
     Header,
     /// A setting before the first section.
@@ -109,6 +109,10 @@ impl Account {
             if name.is_empty() {
                 return Err(AccountProblem::Header);
             }
+            let options = match options.trim().strip_prefix('(') {
+                Some(options) => options.split_once(')').ok_or(AccountProblem::Header)?.0,
+                None => "",
+            };
             *open = Some(self.open_section(name, number, options));
             return Ok(());
         }
@@ -124,9 +128,8 @@ impl Account {
         Ok(())
     }
 
-    /// Opens the section of a header with `options`: `(!)`, `(+)`, `(base,other)` or nothing. Gives its position.
+    /// Opens the section of a header with `options`: `!`, `+`, `base,other` or nothing. Gives its position.
     fn open_section(&mut self, name: &str, line: usize, options: &str) -> usize {
-        let options = options.trim().trim_start_matches('(').trim_end_matches(')');
         let words = || options.split(',').map(str::trim).filter(|word| !word.is_empty());
         let above = |name: &str| self.sections.iter().rposition(|section| section.name == name);
         if words().any(|word| word == "+")
@@ -294,6 +297,21 @@ allow = alaw
         assert_eq!(account.hosts(), ["base", "own", "base"]);
     }
 
+    #[test]
+    fn the_options_of_a_header_end_at_the_first_closing_parenthesis() {
+        let account = Account::parse("[x]((!)(\n[y](!)(z)\n[z](!\n");
+        let sections: Vec<_> = account
+            .sections
+            .iter()
+            .map(|it| (it.name.as_str(), it.is_template))
+            .collect();
+        assert_eq!(sections, [("x", false), ("y", true)]);
+        assert_eq!(account.sections[0].bases, ["(!"]);
+        assert_eq!(Account::parse(&account.to_string()).sections, account.sections);
+        let errors: Vec<_> = account.errors.iter().map(|error| (error.line, error.problem)).collect();
+        assert_eq!(errors, [(3, AccountProblem::Header)]);
+    }
+
     fn any_account() -> impl Strategy<Value = Account> {
         let setting = ("[a-z][a-z/_]{0,8}", "([a-z0-9][a-z0-9:@.,=>/ -]{0,10}[a-z0-9])?");
         let section = (
@@ -308,7 +326,7 @@ allow = alaw
             for (name, is_template, bases, settings) in sections {
                 line += 1;
                 let marks = if is_template { "!," } else { "" };
-                let position = account.open_section(&name, line, &format!("({marks}{})", bases.join(",")));
+                let position = account.open_section(&name, line, &format!("{marks}{}", bases.join(",")));
                 for (key, value) in settings {
                     line += 1;
                     account.sections[position].settings.push(Setting { line, key, value });

@@ -56,11 +56,10 @@ impl Application {
         if name.is_empty() {
             return Err(ApplicationError::NoName);
         }
-        let Some(inner) = rest.strip_prefix('(') else {
-            let arguments = rest.strip_prefix([',', '|']).unwrap_or_default().to_owned();
-            return Ok(Self { name, arguments });
+        let (arguments, after) = match rest.strip_prefix('(') {
+            Some(inner) => inner.rsplit_once(')').ok_or(ApplicationError::Unclosed)?,
+            None => (rest.strip_prefix([',', '|']).unwrap_or_default(), ""),
         };
-        let (arguments, after) = inner.rsplit_once(')').ok_or(ApplicationError::Unclosed)?;
         if arguments.matches('(').count() > arguments.matches(')').count() {
             return Err(ApplicationError::Unclosed);
         }
@@ -133,6 +132,8 @@ mod tests {
         assert_eq!(Application::parse("(a)"), Err(ApplicationError::NoName));
         assert_eq!(Application::parse("Dial(a"), Err(ApplicationError::Unclosed));
         assert_eq!(Application::parse("Dial(a,L(6)"), Err(ApplicationError::Unclosed));
+        assert_eq!(Application::parse("Dial,a,L(6"), Err(ApplicationError::Unclosed));
+        assert_eq!(Application::parse("Dial|a|L(6"), Err(ApplicationError::Unclosed));
         assert_eq!(
             Application::parse("Dial(a) b"),
             Err(ApplicationError::TextAfter { text: "b".into() })
@@ -161,6 +162,13 @@ mod tests {
         ) {
             let application = Application { name, arguments };
             prop_assert_eq!(Application::parse(&application.to_string()), Ok(application));
+        }
+
+        #[test]
+        fn what_is_read_reads_back_equal(text in "[A-Z][(),|a ]{0,12}") {
+            if let Ok(application) = Application::parse(&text) {
+                prop_assert_eq!(Application::parse(&application.to_string()), Ok(application));
+            }
         }
 
         #[test]

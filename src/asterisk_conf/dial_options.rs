@@ -40,7 +40,8 @@ impl DialOptionsError {
 }
 
 impl DialOption {
-    /// Reads the third argument of `Dial()`. Blanks between options count for nothing.
+    /// Reads the third argument of `Dial()`. Blanks between options count for nothing, nor does a parenthesis that no option
+    /// stands before, with what is in it.
     ///
     /// # Errors
     ///
@@ -50,14 +51,10 @@ impl DialOption {
         let mut rest = options;
         while let Some(letter) = rest.chars().next() {
             rest = &rest[letter.len_utf8()..];
-            match letter {
-                _ if letter.is_whitespace() => continue,
-                '$' => {
-                    return Err(DialOptionsError::Variable {
-                        options: options.to_owned(),
-                    });
-                }
-                _ => {}
+            if letter == '$' {
+                return Err(DialOptionsError::Variable {
+                    options: options.to_owned(),
+                });
             }
             let argument = match rest.strip_prefix('(') {
                 Some(inner) => {
@@ -69,7 +66,9 @@ impl DialOption {
                 }
                 None => None,
             };
-            read.push(Self { letter, argument });
+            if !letter.is_whitespace() && letter != '(' {
+                read.push(Self { letter, argument });
+            }
         }
         Ok(read)
     }
@@ -132,6 +131,13 @@ mod tests {
     }
 
     #[test]
+    fn parentheses_that_belong_to_no_option_count_for_nothing() {
+        let to = || Ok(vec![option('T', None), option('o', None)]);
+        assert_eq!(DialOption::parse_all("T (x)o"), to());
+        assert_eq!(DialOption::parse_all("(T (x)(o"), to());
+    }
+
+    #[test]
     fn what_cannot_be_told_apart_is_named() {
         let code = |options| DialOption::parse_all(options).map_err(|error| error.code());
         assert_eq!(code("T${MORE}"), Err("dial_options_variable"));
@@ -153,6 +159,14 @@ mod tests {
                 .collect();
             let written: String = options.iter().map(ToString::to_string).collect();
             prop_assert_eq!(DialOption::parse_all(&written), Ok(options));
+        }
+
+        #[test]
+        fn what_is_read_reads_back_equal(text in "[TL() a]{0,12}") {
+            if let Ok(options) = DialOption::parse_all(&text) {
+                let written: String = options.iter().map(ToString::to_string).collect();
+                prop_assert_eq!(DialOption::parse_all(&written), Ok(options));
+            }
         }
 
         #[test]

@@ -218,9 +218,11 @@ fn parse_offset(arguments: &str) -> Result<usize, TargetError> {
 fn refuse_other_variables(text: &str) -> Result<(), TargetError> {
     for (at, _) in text.match_indices('$') {
         let expression = &text[at..];
-        let name = expression.strip_prefix("${").unwrap_or(expression);
-        let name = &name[..find_top_level(name, '}').unwrap_or(name.len())];
-        if !expression.starts_with("${") || !(name == "EXTEN" || name.starts_with("EXTEN:")) {
+        let inner = expression.strip_prefix("${").unwrap_or(expression);
+        // A variable within it has its own turn.
+        let head = &inner[..inner.find(['}', '$']).unwrap_or(inner.len())];
+        if !expression.starts_with("${") || !(head == "EXTEN" || head.starts_with("EXTEN:")) {
+            let name = &inner[..find_top_level(inner, '}').unwrap_or(inner.len())];
             return Err(TargetError::Variable { name: name.to_owned() });
         }
     }
@@ -255,6 +257,15 @@ mod tests {
     use proptest::test_runner::RngSeed;
 
     use super::*;
+
+    /// Half a million characters: read once, not once for each variable.
+    #[test]
+    fn variables_that_are_never_closed_cost_their_own_length() {
+        for variable in ["${EXTEN:(", "${EXTEN:${EXTEN:"] {
+            let error = Target::parse(&format!("SIP/{}@a", variable.repeat(50_000))).unwrap_err();
+            assert_eq!(error.code(), "target_variable");
+        }
+    }
 
     fn extension(prefix: &str, strip: usize) -> NumberExpression {
         NumberExpression::Extension {

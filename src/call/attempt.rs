@@ -1,7 +1,9 @@
 //! The record of one attempt.
 
-use crate::carrier::CarrierId;
-use crate::verdict::{Progress, SipReply, Verdict};
+use std::time::Duration;
+
+use crate::carrier::{CarrierId, Technology};
+use crate::verdict::{EndedBy, Progress, SipReply, Source, Verdict};
 
 /// One leg of a call as it goes on record; its key is the call and `n`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +12,8 @@ pub struct Attempt {
     pub n: u32,
     /// The carrier.
     pub carrier: CarrierId,
+    /// The channel driver.
+    pub technology: Technology,
     /// The number that went out on the wire.
     pub wire_number: String,
     /// Start, milliseconds since 1970.
@@ -20,12 +24,25 @@ pub struct Attempt {
     pub pdd_ms: Option<i64>,
     /// From start to answer, milliseconds.
     pub answered_after_ms: Option<i64>,
-    /// End, milliseconds since 1970; `None` while the leg lives.
-    pub ended_ms: Option<i64>,
     /// The last SIP response.
     pub reply: Option<SipReply>,
+    /// How it ended and what that meant; `None` while the leg lives.
+    pub end: Option<AttemptEnd>,
+}
+
+/// The end of an attempt: what the verdict rests on, and the verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptEnd {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// From start to end, whatever the wall clock did.
+    pub elapsed: Duration,
+    /// Who ended it.
+    pub ended_by: EndedBy,
+    /// Who made the failure.
+    pub source: Source,
     /// Asterisk's hangup cause (Q.850).
     pub q850: Option<u8>,
-    /// What the end meant; `None` while the leg lives.
-    pub verdict: Option<Verdict>,
+    /// What it meant.
+    pub verdict: Verdict,
 }

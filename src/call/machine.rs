@@ -65,6 +65,8 @@ pub struct Call {
     legs_started: u32,
     /// Carriers whose refused request was repaired: once is enough.
     repaired: Vec<CarrierId>,
+    /// Legs that the dialer has redirected away: live customers.
+    taken: Vec<LegId>,
     repeat_after: Duration,
     changes_offers: bool,
     ring_indicated: bool,
@@ -85,6 +87,7 @@ impl Call {
             attempts_left: spec.maximum_attempts.max(1),
             legs_started: 0,
             repaired: Vec::new(),
+            taken: Vec::new(),
             repeat_after: spec.repeat_after,
             changes_offers: spec.changes_offers,
             ring_indicated: false,
@@ -146,7 +149,7 @@ impl Call {
                     answered: None,
                     room,
                 };
-                commands.push(Command::Record(leg.attempt(None, None, None)));
+                commands.push(Command::Record(leg.attempt()));
                 let Candidate {
                     carrier,
                     technology,
@@ -181,10 +184,8 @@ impl Call {
 
     fn refused(&mut self, id: LegId, refusal: AdmissionRefusal, now: Now, commands: &mut Vec<Command>) {
         match &self.state {
-            State::Admitting { id: asked, repair, .. } if *asked == id => {
-                if repair.is_none() {
-                    self.attempts_left += 1;
-                }
+            State::Admitting { id: asked, .. } if *asked == id => {
+                self.attempts_left += 1;
                 self.is_over_limit |= refusal != AdmissionRefusal::ShuttingDown;
                 self.next_candidate(now, commands);
             }
@@ -198,6 +199,9 @@ impl Call {
     }
 
     fn leg_event(&mut self, id: LegId, event: LegEvent, now: Now, commands: &mut Vec<Command>) {
+        if event == LegEvent::Taken && !self.taken.contains(&id) {
+            self.taken.push(id);
+        }
         match std::mem::replace(&mut self.state, State::Over) {
             State::Trying { leg } if leg.id == id => self.trying(leg, event, now, commands),
             State::Connecting { leg } if leg.id == id => self.answered(leg, Connection::Pending, event, now, commands),
@@ -209,8 +213,8 @@ impl Call {
             | State::Connected { .. }
             | State::Over) => {
                 self.state = state;
-                // A settled leg's late events only clean up.
-                if matches!(event, LegEvent::Answered(_)) {
+                // A settled leg's late events only clean up, and a live customer is nothing to clean up.
+                if matches!(event, LegEvent::Answered(_)) && !self.taken.contains(&id) {
                     commands.push(Command::AbandonLeg(id, AbandonReason::LateAnswer));
                 }
             }
@@ -247,7 +251,7 @@ impl Call {
             LegEvent::Answered(reply) => {
                 leg.heard(Progress::Answered, reply);
                 leg.answered = Some(now);
-                commands.push(Command::Record(leg.attempt(None, None, None)));
+                commands.push(Command::Record(leg.attempt()));
                 commands.push(Command::Connect(leg.id));
                 self.state = State::Connecting { leg };
             }
@@ -263,7 +267,14 @@ impl Call {
     }
 
     /// An event of the answered leg.
-    fn answered(&mut self, leg: Leg, connection: Connection, event: LegEvent, now: Now, commands: &mut Vec<Command>) {
+    fn answered(
+        &mut self,
+        mut leg: Leg,
+        connection: Connection,
+        event: LegEvent,
+        now: Now,
+        commands: &mut Vec<Command>,
+    ) {
         match event {
             LegEvent::Connected => self.state = State::Connected { leg },
             LegEvent::Ended(mut evidence) => {
@@ -293,7 +304,7 @@ impl Call {
             State::Trying { leg } | State::Connecting { leg } | State::Connected { leg } => {
                 let evidence = leg.evidence(EndedBy::Caller, None, now);
                 let verdict = self.judge(&leg, &evidence, None);
-                commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
+                commands.push(Command::Record(leg.ended_attempt(&evidence, verdict, now)));
                 commands.push(Command::AbandonLeg(leg.id, AbandonReason::CallerGone));
             }
             State::Admitting { .. } | State::Pausing { .. } | State::Over => {}
@@ -388,7 +399,7 @@ impl Call {
         let verdict = self.judge(&leg, evidence, repair);
         let action = verdict.action;
         self.last_word.hear(&verdict);
-        commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
+        commands.push(Command::Record(leg.ended_attempt(evidence, verdict, now)));
         match (action, repair) {
             (Action::RepairAndRetry, Some(repair)) => self.try_again(leg, repair, now, commands),
             (Action::Next | Action::RepairAndRetry, _) => self.next_candidate(now, commands),
@@ -405,10 +416,11 @@ impl Call {
         let is_first = !self.repaired.contains(&leg.candidate.carrier);
         let rang = evidence.progress >= Progress::Ringing;
         let repair = Repair::of(evidence).filter(|repair| self.changes_offers || !repair.changes_offer());
-        repair.filter(|_| is_first && !rang && evidence.ended_by == EndedBy::Carrier && self.may_start(now))
+        let is_left = self.attempts_left > 0 && self.may_start(now);
+        repair.filter(|_| is_first && !rang && evidence.ended_by == EndedBy::Carrier && is_left)
     }
 
-    /// The same carrier once more. That takes no attempt away from the carriers behind it.
+    /// The same carrier once more.
     fn try_again(&mut self, leg: Leg, repair: Repair, now: Now, commands: &mut Vec<Command>) {
         self.repaired.push(leg.candidate.carrier.clone());
         if repair.waits() {
@@ -428,7 +440,7 @@ impl Call {
     fn finish(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
         let verdict = self.judge(&leg, evidence, None);
         self.last_word.hear(&verdict);
-        commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
+        commands.push(Command::Record(leg.ended_attempt(evidence, verdict, now)));
         self.end(commands);
     }
 
@@ -472,7 +484,6 @@ impl Call {
         }
         match self.waiting.pop_front() {
             Some(candidate) if self.attempts_left > 0 => {
-                self.attempts_left -= 1;
                 self.ask_for(candidate, None, commands);
             }
             Some(_) | None => self.end(commands),
@@ -481,6 +492,7 @@ impl Call {
 
     /// Asks the door for the next leg.
     fn ask_for(&mut self, candidate: Candidate, repair: Option<Repair>, commands: &mut Vec<Command>) {
+        self.attempts_left = self.attempts_left.saturating_sub(1);
         self.legs_started += 1;
         let id = LegId(self.legs_started);
         commands.push(Command::Admit(id, candidate.carrier.clone()));

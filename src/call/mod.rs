@@ -12,7 +12,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, AttemptEnd};
 pub use command::{Command, Indication, LegSpec};
 pub use input::{AdmissionRefusal, Input, LegEvent, LegId, Now, Timer};
 pub use machine::{Call, ResumedLeg, ResumedStage};

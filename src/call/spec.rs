@@ -29,7 +29,7 @@ pub struct CallSpec {
     pub policies: Arc<CarrierPolicies>,
     /// How long it may take.
     pub limit: TimeLimit,
-    /// At most so many attempts.
+    /// At most so many attempts, repaired ones among them.
     pub maximum_attempts: u32,
     /// The caller hears ringing at once (`r` of `Dial()`).
     pub ring_at_once: bool,

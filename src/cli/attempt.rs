@@ -56,39 +56,53 @@ pub(super) async fn perform(command: Command, settings: &Settings) -> Result<Ans
     Ok(list(&ask::query(settings, Query::Attempts(wanted)).await?))
 }
 
+const HEADER: [&str; 12] = [
+    "SERVER",
+    "STARTED (UTC)",
+    "CALL",
+    "N",
+    "CARRIER",
+    "NUMBER",
+    "PROGRESS",
+    "REPLY",
+    "DIALSTATUS",
+    "VERDICT",
+    "WHY",
+    "TOOK",
+];
+
+/// Attempts of several dialers are told apart by a column of their own.
 fn list(view: &AttemptsView) -> Answer {
-    if view.attempts.is_empty() {
+    let Some(first) = view.attempts.first() else {
         return Answer::new(view, "no such attempts");
-    }
-    let rows = view.attempts.iter().map(|attempt| {
-        [
-            utc(attempt.started_ms),
-            attempt.call_id.clone(),
-            attempt.n.to_string(),
-            attempt.carrier_id.clone(),
-            attempt.number.clone(),
-            attempt.progress.clone(),
-            reply(attempt),
-            attempt.dialstatus.clone(),
-            attempt.verdict.clone(),
-            attempt.why.clone(),
-            took(attempt),
-        ]
-    });
-    let header = [
-        "STARTED (UTC)",
-        "CALL",
-        "N",
-        "CARRIER",
-        "NUMBER",
-        "PROGRESS",
-        "REPLY",
-        "DIALSTATUS",
-        "VERDICT",
-        "WHY",
-        "TOOK",
-    ];
-    Answer::new(view, table(header, rows))
+    };
+    let is_one_dialer = view.attempts.iter().all(|other| other.server_ip == first.server_ip);
+    let rows = view.attempts.iter().map(columns);
+    let text = if is_one_dialer {
+        let [_, header @ ..] = HEADER;
+        table(header, rows.map(|[_, row @ ..]| row))
+    } else {
+        table(HEADER, rows)
+    };
+    Answer::new(view, text)
+}
+
+/// In the order of [`HEADER`].
+fn columns(attempt: &AttemptRow) -> [String; 12] {
+    [
+        attempt.server_ip.clone(),
+        utc(attempt.started_ms),
+        attempt.call_id.clone(),
+        attempt.n.to_string(),
+        attempt.carrier_id.clone(),
+        attempt.number.clone(),
+        attempt.progress.clone(),
+        reply(attempt),
+        attempt.dialstatus.clone(),
+        attempt.verdict.clone(),
+        attempt.why.clone(),
+        took(attempt),
+    ]
 }
 
 /// From start to end; `out` while there is no end.

@@ -7,6 +7,7 @@ use clap::Subcommand;
 
 use crate::config::Settings;
 use crate::control::{Attempts, AttemptsView, CallsView, MOST_ATTEMPTS, Query};
+use crate::store::AttemptRow;
 
 use super::ask;
 use super::attempt::reply;
@@ -105,20 +106,44 @@ fn show(id: &str, view: &AttemptsView) -> Answer {
             attempt.number
         ));
         if let Some(progress_ms) = attempt.progress_ms {
-            text.push_str(&format!("\n{}     {}", at(progress_ms), attempt.progress));
+            let progress = match attempt.progress.as_str() {
+                "answered" => "ringing or media",
+                progress => progress,
+            };
+            text.push_str(&format!("\n{}     {progress}", at(progress_ms)));
+        }
+        if let Some(answered_ms) = attempt.answered_ms {
+            text.push_str(&format!("\n{}     answered", at(answered_ms)));
         }
         match attempt.ended_ms {
             Some(ended_ms) => text.push_str(&format!(
-                "\n{}     {} -> {} ({}; rule {}), {}",
+                "\n{}     {}{} -> {} ({}; rule {}{}), {}",
                 at(ended_ms),
                 reply(attempt),
+                ended_by(attempt),
                 attempt.verdict,
                 attempt.why,
                 attempt.rule.as_deref().unwrap_or("-"),
+                following(", ", attempt.authority.as_deref()),
                 attempt.dialstatus
             )),
             None => text.push_str("\n               out"),
         }
     }
     Answer::new(view, text)
+}
+
+/// Who ended the attempt, and who made its failure where that is known.
+fn ended_by(attempt: &AttemptRow) -> String {
+    let source = attempt.source.as_deref().filter(|source| *source != "unknown");
+    format!(
+        "{}{}",
+        following(", ended by ", attempt.ended_by.as_deref()),
+        following(", ", source)
+    )
+}
+
+/// A word with what leads to it; nothing where there is no word.
+fn following(lead: &str, word: Option<&str>) -> String {
+    word.map(|word| format!("{lead}{word}")).unwrap_or_default()
 }

@@ -32,6 +32,9 @@ pub(super) enum Command {
 const AFTER_HELP: &str = "Keys:
   guard_ms=3000            nothing came back for so long: the next carrier
   progress_ms=8000         neither ringing nor media for so long: the next carrier
+  ring_ms=25000            rings for so long: the call ends, not answered
+  setup_ms=15000           calls that enter here: nothing rang for so long: no further attempt
+  max_attempts=2           calls that enter here: attempts, the first included
   fakes_progress=yes       its 180 and 183 say nothing: failures after them go to the next carrier
   failover_after_183=if_5xx  a server's failure soon after 183 goes to the next carrier
   preset=NAME              what answers of its provider are known to mean (crankback verdict table)
@@ -107,6 +110,16 @@ fn show(view: &CarrierView) -> Answer {
     }
     lines.push(("guard", format!("{} ms", view.guard_ms)));
     lines.push(("progress", format!("{} ms", view.progress_ms)));
+    let as_dialer_lets_it = || "as long as the dialer lets it".to_owned();
+    let milliseconds = |time_ms: u64| format!("{time_ms} ms");
+    lines.push(("ring", view.ring_ms.map_or_else(as_dialer_lets_it, milliseconds)));
+    let of_all_calls = || "as all calls".to_owned();
+    lines.push(("set-up", view.setup_ms.map_or_else(of_all_calls, milliseconds)));
+    lines.push((
+        "attempts",
+        view.max_attempts
+            .map_or_else(of_all_calls, |attempts| attempts.to_string()),
+    ));
     if !view.settings.is_empty() {
         lines.push(("settings", view.settings.join(" ")));
     }

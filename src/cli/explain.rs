@@ -5,6 +5,7 @@ use clap::Args;
 use crate::control::{self, ExplainView};
 
 use super::output::{Answer, table};
+use super::time::{parse_moment, utc};
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
@@ -16,6 +17,9 @@ pub(super) struct Explain {
     /// The campaign of the call
     #[arg(long)]
     campaign: Option<String>,
+    /// When the call would come, for example 2026-11-21T18:00[Europe/Berlin] or 2026-11-21T17:00Z; without it, now
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    at: Option<i64>,
 }
 
 impl From<Explain> for control::Explain {
@@ -24,6 +28,7 @@ impl From<Explain> for control::Explain {
             number: arguments.number,
             entry: arguments.entry,
             campaign: arguments.campaign,
+            at_ms: arguments.at,
         }
     }
 }
@@ -34,8 +39,11 @@ pub(super) fn explained(view: &ExplainView) -> Answer {
         .as_deref()
         .map_or(String::new(), |campaign| format!(", campaign {campaign}"));
     let mut text = format!(
-        "{} enters through {} ({}){campaign}\n",
-        view.number, view.entry, view.pattern
+        "{} enters through {} ({}){campaign}, {} UTC\n",
+        view.number,
+        view.entry,
+        view.pattern,
+        utc(view.at_ms)
     );
     text.push_str(&table(
         ["TRY", "CARRIER", "NUMBER", "DIAL STRING", "BECAUSE"],

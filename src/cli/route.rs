@@ -45,6 +45,9 @@ pub(super) struct Add {
     /// For numbers (phone code + number, without dial prefix) that match an Asterisk pattern, for example _1NXXNXXXXXX
     #[arg(long, value_name = "PATTERN")]
     pattern: Option<String>,
+    /// Only at these times, for example "mon-fri 08:00-20:00, sat 10:00-14:00 Europe/Berlin"; the time zone ends it
+    #[arg(long, value_name = "TIMES")]
+    schedule: Option<String>,
     /// Drop so many characters from the front of the number (phone code + number)
     #[arg(long, value_name = "CHARACTERS")]
     strip: Option<u32>,
@@ -66,6 +69,7 @@ impl From<Add> for RouteAdd {
             priority: arguments.priority,
             campaign: arguments.campaign,
             numbers,
+            schedule: arguments.schedule,
             strip: arguments.strip,
             add_prefix: arguments.add_prefix,
         }
@@ -90,10 +94,11 @@ fn added(view: &RouteAddedView) -> Answer {
     let route = &view.route;
     let entry = route.entry.as_deref().unwrap_or("every carrier");
     let mut text = format!(
-        "route {}: {} backs up {entry}, priority {}{}",
+        "route {}: {} backs up {entry}, priority {}{}{}",
         route.id,
         route.carrier,
         route.priority,
+        (route.schedule.as_ref()).map_or_else(String::new, |schedule| format!(", {schedule}")),
         effect(view.effect)
     );
     for example in &view.examples {
@@ -121,13 +126,14 @@ fn list(view: &RoutesView) -> Answer {
                 route.numbers.clone(),
                 route.carrier.clone(),
                 route.priority.to_string(),
+                route.schedule.clone().unwrap_or_else(|| "always".to_owned()),
                 route.format.clone().unwrap_or_else(|| "the carrier's own".to_owned()),
                 if route.enabled { "yes" } else { "no" }.to_owned(),
             ]
         });
         table(
             [
-                "ID", "ENTRY", "CAMPAIGN", "NUMBERS", "CARRIER", "PRIORITY", "FORMAT", "ENABLED",
+                "ID", "ENTRY", "CAMPAIGN", "NUMBERS", "CARRIER", "PRIORITY", "SCHEDULE", "FORMAT", "ENABLED",
             ],
             rows,
         )

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::{Timestamp, Zoned};
+
 /// Reads `30s`, `10m`, `2h`, `1d`.
 pub(super) fn parse_span(text: &str) -> Result<Duration, &'static str> {
     const WRONG: &str = "write a number and s, m, h or d, for example 10m";
@@ -33,30 +35,22 @@ pub(super) fn span(milliseconds: i64) -> String {
 
 /// A moment in UTC, to the second: `2026-11-21 03:04:05`.
 pub(super) fn utc(epoch_ms: i64) -> String {
-    let seconds = epoch_ms.div_euclid(1_000);
-    let (year, month, day) = date(seconds.div_euclid(86_400));
-    let of_day = seconds.rem_euclid(86_400);
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    match Timestamp::from_millisecond(epoch_ms) {
+        Ok(moment) => moment.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        // No calendar holds it.
+        Err(_) => format!("{epoch_ms} ms after 1970"),
+    }
 }
 
-/// Year, month and day of a day counted from 1970-01-01: whole eras of 400 years, then years that begin in March, so that
-/// a leap day comes last.
-const fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
+/// Reads a moment with its time zone, in milliseconds since 1970: `2026-11-21T18:00[Europe/Berlin]`, `2026-11-21T17:00Z`.
+pub(super) fn parse_moment(text: &str) -> Result<i64, &'static str> {
+    let moment = match text.ends_with(']') {
+        true => text.parse::<Zoned>().map(|zoned| zoned.timestamp()),
+        false => text.parse::<Timestamp>(),
     };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-    (year, month, day)
+    moment.map(Timestamp::as_millisecond).map_err(
+        |_| "write a date, a time and its zone, for example 2026-11-21T18:00[Europe/Berlin] or 2026-11-21T17:00Z",
+    )
 }
 
 #[cfg(test)]
@@ -105,6 +99,27 @@ mod tests {
             (4_107_542_400_000, "2100-03-01 00:00:00"),
         ] {
             assert_eq!(utc(epoch_ms), text, "{epoch_ms}");
+        }
+    }
+
+    #[test]
+    fn a_moment_needs_its_zone() {
+        for (text, epoch_ms) in [
+            ("1970-01-01T00:00Z", 0),
+            ("2026-11-21T01:55:51.5Z", 1_795_226_151_500),
+            ("2026-11-21 02:55:51+01:00", 1_795_226_151_000),
+            ("2026-11-21T02:55:51[Europe/Berlin]", 1_795_226_151_000),
+        ] {
+            assert_eq!(parse_moment(text), Ok(epoch_ms), "{text}");
+        }
+        for text in [
+            "",
+            "2026-11-21",
+            "2026-11-21T18:00",
+            "18:00Z",
+            "2026-11-21T18:00[Europe/Brelin]",
+        ] {
+            assert!(parse_moment(text).is_err(), "{text}");
         }
     }
 }

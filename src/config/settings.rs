@@ -159,7 +159,7 @@ pub struct CallSettings {
     /// `setup_s`: all attempts together may take so long until one rings; whatever is out then is the last.
     #[serde(rename = "setup_s", deserialize_with = "seconds")]
     pub setup: Duration,
-    /// Attempts that one call may make, the first included.
+    /// Attempts that one call may make, the first and repaired ones included.
     pub max_attempts: u8,
     /// Whether media before the answer reaches the caller.
     pub early_media: EarlyMedia,

@@ -1,5 +1,7 @@
 //! What an operator sets about a carrier: `KEY=VALUE` in, a changed row out.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::CarrierId;
@@ -69,6 +71,9 @@ impl SettingError {
 
 const GUARD_MS: &str = "guard_ms";
 const PROGRESS_MS: &str = "progress_ms";
+const RING_MS: &str = "ring_ms";
+const SETUP_MS: &str = "setup_ms";
+const MAX_ATTEMPTS: &str = "max_attempts";
 const FAKES_PROGRESS: &str = "fakes_progress";
 const AFTER_183: &str = "failover_after_183";
 const PRESET: &str = "preset";
@@ -76,9 +81,12 @@ const MAX_CHANNELS: &str = "max_channels";
 const MAX_CPS: &str = "max_cps";
 const ENGINE: &str = "engine";
 const VERDICT: &str = "verdict:";
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 12] = [
     GUARD_MS,
     PROGRESS_MS,
+    RING_MS,
+    SETUP_MS,
+    MAX_ATTEMPTS,
     FAKES_PROGRESS,
     AFTER_183,
     PRESET,
@@ -89,14 +97,23 @@ const KEYS: [&str; 9] = [
 ];
 
 /// The shortest guard: a carrier across an ocean needs a round trip, and UDP may lose the first INVITE.
-const SHORTEST_TIMER_MS: u32 = 500;
-const LONGEST_TIMER_MS: u32 = 60_000;
+const SIGNS_OF_LIFE_MS: Range = Range(500..=60_000, "500 to 60000 milliseconds");
+/// Nobody picks up a telephone sooner, and none rings for longer than networks let it.
+const RING_TIME_MS: Range = Range(1_000..=300_000, "1000 to 300000 milliseconds");
+/// More rarely connect and only cost time.
+const ATTEMPTS: Range = Range(1..=10, "1 to 10 attempts");
+
+/// What a number may be, and the same in words.
+struct Range(RangeInclusive<u32>, &'static str);
 
 /// One setting; `None` takes it back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Setting {
     Guard(Option<u32>),
     Progress(Option<u32>),
+    Ring(Option<u32>),
+    Setup(Option<u32>),
+    MaxAttempts(Option<u32>),
     FakesProgress(Option<bool>),
     After183(Option<FailoverAfter183>),
     Preset(Option<String>),
@@ -132,6 +149,9 @@ impl Change {
             match setting.clone() {
                 Setting::Guard(guard_ms) => row.guard_ms = guard_ms,
                 Setting::Progress(progress_ms) => row.progress_ms = progress_ms,
+                Setting::Ring(ring_ms) => row.ring_ms = ring_ms,
+                Setting::Setup(setup_ms) => row.setup_ms = setup_ms,
+                Setting::MaxAttempts(attempts) => row.max_attempts = attempts,
                 Setting::FakesProgress(fakes) => row.fakes_progress = fakes,
                 Setting::After183(choice) => row.failover_after_183 = choice.map(|choice| choice.as_str().to_owned()),
                 Setting::Preset(name) => row.preset = name,
@@ -175,8 +195,11 @@ impl Setting {
         }
         let (key, value) = text.split_once('=').ok_or_else(shape)?;
         match key.trim() {
-            GUARD_MS => timer(GUARD_MS, value).map(Self::Guard),
-            PROGRESS_MS => timer(PROGRESS_MS, value).map(Self::Progress),
+            GUARD_MS => within(&SIGNS_OF_LIFE_MS, GUARD_MS, value).map(Self::Guard),
+            PROGRESS_MS => within(&SIGNS_OF_LIFE_MS, PROGRESS_MS, value).map(Self::Progress),
+            RING_MS => within(&RING_TIME_MS, RING_MS, value).map(Self::Ring),
+            SETUP_MS => within(&SIGNS_OF_LIFE_MS, SETUP_MS, value).map(Self::Setup),
+            MAX_ATTEMPTS => within(&ATTEMPTS, MAX_ATTEMPTS, value).map(Self::MaxAttempts),
             FAKES_PROGRESS => optional(value, |value| match value {
                 "yes" => Ok(true),
                 "no" => Ok(false),
@@ -213,12 +236,12 @@ fn optional<T>(value: &str, read: impl FnOnce(&str) -> Result<T, SettingError>) 
     }
 }
 
-fn timer(key: &'static str, value: &str) -> Result<Option<u32>, SettingError> {
+fn within(Range(range, words): &Range, key: &'static str, value: &str) -> Result<Option<u32>, SettingError> {
     optional(value, |value| {
-        let milliseconds = value.parse().ok();
-        milliseconds
-            .filter(|milliseconds| (SHORTEST_TIMER_MS..=LONGEST_TIMER_MS).contains(milliseconds))
-            .ok_or_else(|| wrong(key, value, "500 to 60000 milliseconds"))
+        let number = value.parse().ok();
+        number
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| wrong(key, value, words))
     })
 }
 
@@ -251,6 +274,9 @@ pub(super) fn shown(rows: &[CarrierSettingsRow], carrier: &CarrierId) -> Vec<Str
     [
         number(GUARD_MS, row.guard_ms),
         number(PROGRESS_MS, row.progress_ms),
+        number(RING_MS, row.ring_ms),
+        number(SETUP_MS, row.setup_ms),
+        number(MAX_ATTEMPTS, row.max_attempts),
         text(FAKES_PROGRESS, row.fakes_progress.map(yes_or_no)),
         text(AFTER_183, row.failover_after_183.as_deref()),
         text(PRESET, row.preset.as_deref()),
@@ -283,6 +309,9 @@ mod tests {
         };
         let written = [
             "guard_ms=3000",
+            "ring_ms=25000",
+            "setup_ms=15000",
+            "max_attempts=2",
             "fakes_progress=no",
             "failover_after_183=if_5xx",
             "max_channels=30",
@@ -291,7 +320,18 @@ mod tests {
         ];
         set(&mut row, &written).expect("is understood");
         assert_eq!(shown(std::slice::from_ref(&row), &"A".into()), written);
-        set(&mut row, &["verdict:503=next", "guard_ms=", "fakes_progress="]).expect("is understood");
+        set(
+            &mut row,
+            &[
+                "verdict:503=next",
+                "guard_ms=",
+                "ring_ms=",
+                "setup_ms=",
+                "max_attempts=",
+                "fakes_progress=",
+            ],
+        )
+        .expect("is understood");
         let left = [
             "failover_after_183=if_5xx",
             "max_channels=30",
@@ -309,6 +349,9 @@ mod tests {
             ("guard_ms", "write KEY=VALUE"),
             ("gaurd_ms=3000", "did you mean guard_ms?"),
             ("guard_ms=3", "500 to 60000 milliseconds"),
+            ("ring_ms=999", "1000 to 300000 milliseconds"),
+            ("setup_ms=60001", "500 to 60000 milliseconds"),
+            ("max_attempts=0", "1 to 10 attempts"),
             ("fakes_progress=maybe", "yes or no"),
             ("max_channels=0", "carrier disable"),
             ("engine=dial", "stasis or agi"),

@@ -39,6 +39,13 @@ pub struct CarrierView {
     pub guard_ms: u64,
     /// Neither ringing nor media for so long: move on. Milliseconds.
     pub progress_ms: u64,
+    /// The called party may ring for so long; `None`: as long as the dialer lets it. Milliseconds.
+    pub ring_ms: Option<u64>,
+    /// Of calls that its own dialplan lines send: all attempts together may take so long until one rings; `None`: as all
+    /// calls. Milliseconds.
+    pub setup_ms: Option<u64>,
+    /// Of those calls: attempts, the first included; `None`: as all calls.
+    pub max_attempts: Option<u32>,
     /// What an operator set about it: `fakes_progress=yes`, `verdict:503=stop`.
     pub settings: Vec<String>,
     /// The carriers that its calls may go on to, in order.
@@ -143,6 +150,9 @@ impl CarrierView {
             number_format: carrier.number_format.as_ref().map(describe),
             guard_ms: milliseconds(carrier.timers.guard),
             progress_ms: milliseconds(carrier.timers.progress),
+            ring_ms: carrier.timers.ring.map(milliseconds),
+            setup_ms: carrier.call_limits.setup.map(milliseconds),
+            max_attempts: carrier.call_limits.attempts,
             settings: carrier_settings::shown(&snapshot.carrier_settings, &carrier.id),
             backups: backups(&carrier.id, snapshot),
             problems: problems

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::{CarrierId, NumberTooShort};
-use crate::routing::{NumberMatchError, Rejection};
+use crate::routing::{NumberMatchError, Rejection, ScheduleError};
 use crate::store::StoreError;
 
 use super::carrier_settings::SettingError;
@@ -59,6 +59,9 @@ pub enum Error {
     /// The numbers of a route cannot be matched.
     #[error("{0}")]
     NumberMatch(#[from] NumberMatchError),
+    /// The schedule of a route cannot be understood.
+    #[error("{0}")]
+    Schedule(#[from] ScheduleError),
     /// A prefix that cannot be dialled.
     #[error("{text:?} cannot be put before a number: write digits, and + * # where the carrier wants them")]
     AddPrefix {
@@ -124,6 +127,7 @@ impl Error {
             Self::UnusableCarrier { .. } => "unusable_carrier",
             Self::UnknownCampaign { .. } => "unknown_campaign",
             Self::NumberMatch(error) => error.code(),
+            Self::Schedule(error) => error.code(),
             Self::AddPrefix { .. } => "add_prefix",
             Self::TooLong { .. } => "too_long",
             Self::Unproven { rejection, .. } => rejection.code(),

@@ -23,6 +23,9 @@ pub struct Explain {
     /// The campaign of the call.
     #[serde(default)]
     pub campaign: Option<String>,
+    /// When the call would come, milliseconds since 1970; `None`: now.
+    #[serde(default)]
+    pub at_ms: Option<i64>,
 }
 
 /// Answers [`Query::Explain`](super::Query::Explain).
@@ -36,6 +39,8 @@ pub struct ExplainView {
     pub pattern: String,
     /// The campaign.
     pub campaign: Option<String>,
+    /// When the call would come, milliseconds since 1970.
+    pub at_ms: i64,
     /// Whom the call would be tried through, in order.
     pub candidates: Vec<CandidateView>,
     /// Whom not, and why.
@@ -71,12 +76,18 @@ pub struct RejectedView {
     pub rejection: Rejection,
 }
 
-pub(super) fn explain(snapshot: &Snapshot, settings: &Settings, asked: Explain) -> Result<ExplainView, Error> {
+pub(super) fn explain(
+    snapshot: &Snapshot,
+    settings: &Settings,
+    asked: Explain,
+    now_ms: i64,
+) -> Result<ExplainView, Error> {
     check_campaign(&snapshot.campaigns, asked.campaign.as_deref())?;
     let Explain {
         number,
         entry,
         campaign,
+        at_ms,
     } = asked;
     let (carrier, line) = match &entry {
         Some(id) => {
@@ -105,6 +116,7 @@ pub(super) fn explain(snapshot: &Snapshot, settings: &Settings, asked: Explain) 
         dialled: number,
         dial_string: carrier.dial_string(&wire_number),
         campaign,
+        at_ms: at_ms.unwrap_or(now_ms),
     };
     let plan = snapshot.table.explain(&request);
     Ok(view(request, &line.pattern, plan))
@@ -145,6 +157,7 @@ fn view(request: CallRequest, pattern: &str, plan: Plan) -> ExplainView {
         entry: request.entry.to_string(),
         pattern: pattern.to_owned(),
         campaign: request.campaign,
+        at_ms: request.at_ms,
     }
 }
 

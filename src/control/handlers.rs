@@ -87,7 +87,8 @@ impl Handlers {
             Query::Carrier { id } => Answer::Carrier(carriers::show(&*self.snapshot().await?, &self.settings, &id)?),
             Query::Routes => Answer::Routes(routes::list(&*self.snapshot().await?)),
             Query::Explain(asked) => {
-                Answer::Explain(explain::explain(&*self.snapshot().await?, &self.settings, asked)?)
+                let snapshot = self.snapshot().await?;
+                Answer::Explain(explain::explain(&snapshot, &self.settings, asked, now().wall_ms)?)
             }
             Query::Calls => Answer::Calls(self.calls().await?),
             Query::Attempts(wanted) => Answer::Attempts(AttemptsView {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::carrier::{CarrierId, NumberFormat};
 use crate::config::Settings;
-use crate::routing::{EntryProof, NumberMatch, Route};
+use crate::routing::{EntryProof, NumberMatch, Route, Schedule};
 use crate::snapshot::Snapshot;
 use crate::store::NewRoute;
 
@@ -19,6 +19,7 @@ pub const DEFAULT_PRIORITY: i32 = 2;
 const CAMPAIGN_LIMIT: usize = 20;
 const MATCH_LIMIT: usize = 64;
 const PREFIX_LIMIT: usize = 32;
+const SCHEDULE_LIMIT: usize = 255;
 
 /// A carrier that is to become the backup of another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct RouteAdd {
     /// For these numbers only.
     #[serde(default)]
     pub numbers: Numbers,
+    /// When the route holds, for example `mon-fri 08:00-20:00 Europe/Berlin`; `None`: always.
+    #[serde(default)]
+    pub schedule: Option<String>,
     /// Characters dropped from the front of the canonical number; `None`: as the carrier has it.
     #[serde(default)]
     pub strip: Option<u32>,
@@ -85,6 +89,8 @@ pub struct RouteView {
     pub priority: i32,
     /// Share among equal priorities.
     pub weight: u32,
+    /// When it holds; `None`: always.
+    pub schedule: Option<String>,
     /// In words; `None`: the carrier's own.
     pub format: Option<String>,
     /// Switched on.
@@ -176,6 +182,7 @@ fn route(wanted: &RouteAdd) -> Result<Route, Error> {
         Numbers::Prefix(prefix) => NumberMatch::parse("prefix", prefix)?,
         Numbers::Pattern(pattern) => NumberMatch::parse("pattern", pattern)?,
     };
+    let schedule: Option<Schedule> = wanted.schedule.as_deref().map(str::parse).transpose()?;
     let dialable = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c));
     if let Some(text) = wanted.add_prefix.as_ref().filter(|text| !dialable(text)) {
         return Err(Error::AddPrefix { text: text.clone() });
@@ -191,6 +198,12 @@ fn route(wanted: &RouteAdd) -> Result<Route, Error> {
         wanted.add_prefix.as_deref().unwrap_or_default(),
         PREFIX_LIMIT,
     )?;
+    let schedule_text = schedule.as_ref().map(ToString::to_string);
+    fits(
+        "the schedule",
+        schedule_text.as_deref().unwrap_or_default(),
+        SCHEDULE_LIMIT,
+    )?;
     let number_format = (wanted.strip.is_some() || wanted.add_prefix.is_some()).then(|| NumberFormat {
         strip: wanted.strip.map_or(0, |strip| strip as usize),
         prefix: wanted.add_prefix.clone().unwrap_or_default(),
@@ -203,6 +216,7 @@ fn route(wanted: &RouteAdd) -> Result<Route, Error> {
         carrier: CarrierId::from(wanted.carrier.as_str()),
         priority: wanted.priority,
         weight: 1,
+        schedule,
         number_format,
         enabled: true,
     })
@@ -229,7 +243,7 @@ impl Checked {
             priority: route.priority,
             weight: route.weight,
             cost: None,
-            schedule: None,
+            schedule: route.schedule.as_ref().map(ToString::to_string),
             strip_prefix: wanted.strip,
             add_prefix: wanted.add_prefix.clone(),
             enabled: route.enabled,
@@ -273,6 +287,7 @@ impl RouteView {
             carrier: route.carrier.to_string(),
             priority: route.priority,
             weight: route.weight,
+            schedule: route.schedule.as_ref().map(ToString::to_string),
             format: route.number_format.as_ref().map(describe),
             enabled: route.enabled,
         }

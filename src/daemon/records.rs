@@ -51,7 +51,9 @@ fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
         attempt,
         channel_id,
     } = record;
-    let (verdict, why, rule, dialstatus) = match (&attempt.verdict, attempt.answered_after_ms) {
+    let end = attempt.end.as_ref();
+    let judged = end.map(|end| &end.verdict);
+    let (verdict, why, rule, dialstatus) = match (judged, attempt.answered_after_ms) {
         (Some(verdict), _) => (
             verdict.action.as_str(),
             &*verdict.why,
@@ -77,10 +79,10 @@ fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
         started_ms: attempt.started_ms,
         progress: attempt.progress.as_str().to_owned(),
         progress_ms: attempt.pdd_ms.map(|pdd_ms| attempt.started_ms + pdd_ms),
-        ended_ms: attempt.ended_ms,
+        ended_ms: end.map(|end| end.at_ms),
         sip_code: attempt.reply.as_ref().map(|reply| reply.code),
-        sip_phrase: attempt.reply.map(|reply| reply.phrase),
-        q850_cause: attempt.q850.map(u16::from),
+        sip_phrase: attempt.reply.as_ref().map(|reply| reply.phrase.clone()),
+        q850_cause: end.and_then(|end| end.q850).map(u16::from),
         verdict: verdict.to_owned(),
         why: why.to_owned(),
         rule: rule.map(str::to_owned),
@@ -88,5 +90,12 @@ fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
         channel_id: channel_id.unwrap_or_default(),
         sip_call_id: None,
         caller_channel: call.caller_channel,
+        technology: Some(attempt.technology.to_string()),
+        answered_ms: attempt.answered_after_ms.map(|after_ms| attempt.started_ms + after_ms),
+        elapsed_ms: end.map(|end| i64::try_from(end.elapsed.as_millis()).unwrap_or(i64::MAX)),
+        ended_by: end.map(|end| end.ended_by.as_str().to_owned()),
+        source: end.map(|end| end.source.as_str().to_owned()),
+        authority: judged.map(|verdict| verdict.authority.as_str().to_owned()),
+        health: judged.map(|verdict| verdict.health.as_str().to_owned()),
     }
 }

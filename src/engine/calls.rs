@@ -39,12 +39,15 @@ impl Calls {
             dialled: caller.dialled.clone(),
             dial_string: caller.dial_string.clone(),
             campaign: caller.campaign.clone(),
+            at_ms: now.wall_ms,
         };
+        let routes = self.routes.load();
+        let limits = routes.call_limits(&caller.carrier);
         CallSpec {
-            plan: self.routes.load().plan(&request),
+            plan: routes.plan(&request),
             policies: self.policies.load_full(),
-            limit: self.contract.time_limit(caller, now),
-            maximum_attempts: self.policy.load().maximum_attempts,
+            limit: self.contract.time_limit(caller, limits.setup, now),
+            maximum_attempts: limits.attempts.unwrap_or(self.policy.load().maximum_attempts),
             // Dial() itself rings, and offers what the trunk allows.
             ring_at_once: engine == Engine::Stasis && caller.has_option('r'),
             changes_offers: engine == Engine::Stasis,

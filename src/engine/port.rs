@@ -94,8 +94,9 @@ impl CallerEntry {
 pub trait DialerContract: Send + Sync + fmt::Debug {
     /// A channel id for the next leg of this caller. Never the same twice.
     fn leg_identity(&self, caller: &CallerEntry) -> String;
-    /// How long the call may take, counted from now.
-    fn time_limit(&self, caller: &CallerEntry, now: Now) -> TimeLimit;
+    /// How long the call may take, counted from now; `setup` is what its entry carrier has instead of the set-up time of all
+    /// calls.
+    fn time_limit(&self, caller: &CallerEntry, setup: Option<Duration>, now: Now) -> TimeLimit;
 }
 
 /// What holds for every call.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::admission::AttemptKind;
-use crate::call::{Attempt, Call, Command, Input, LegEvent, LegId, Now, Timer};
+use crate::call::{Attempt, AttemptEnd, Call, Command, Input, LegEvent, LegId, Now, Timer};
 use crate::carrier::CarrierId;
 use crate::verdict::AbandonReason;
 
@@ -232,7 +232,7 @@ impl<D: Driver> CallRunner<D> {
 
     fn record(&mut self, attempt: Attempt) {
         let call = &self.identity;
-        if let Some(verdict) = &attempt.verdict {
+        if let Some(AttemptEnd { verdict, q850, .. }) = &attempt.end {
             let reply = verdict
                 .dialer
                 .tech
@@ -244,7 +244,7 @@ impl<D: Driver> CallRunner<D> {
                 carrier = %attempt.carrier,
                 number = attempt.wire_number,
                 reply,
-                cause = attempt.q850,
+                cause = *q850,
                 progress = attempt.progress.as_str(),
                 action = verdict.action.as_str(),
                 why = &*verdict.why,

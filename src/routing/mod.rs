@@ -12,10 +12,12 @@ mod plan;
 mod planner;
 mod proof;
 mod route;
+mod schedule;
 mod table;
 
 pub use number::NumberError;
 pub use plan::{CallRequest, Candidate, Plan, Rejection, Stage};
 pub use proof::{EntryProof, Proof};
 pub use route::{NumberMatch, NumberMatchError, Route};
+pub use schedule::{Schedule, ScheduleError};
 pub use table::{DEFAULT_ATTEMPT_LIMIT, RouteTable};

@@ -17,6 +17,8 @@ pub struct CallRequest {
     pub dial_string: String,
     /// The campaign (`CAMPCUST`), where the dialer told it.
     pub campaign: Option<String>,
+    /// When the call came, milliseconds since 1970; routes may have a schedule.
+    pub at_ms: i64,
 }
 
 /// The carriers that a call may use, in order.
@@ -103,6 +105,14 @@ pub enum Rejection {
         /// The most attempts that a call gets.
         limit: usize,
     },
+    /// The route does not hold at the time of the call.
+    #[error("route {route} holds at other times: {schedule}")]
+    OutsideSchedule {
+        /// The route's id.
+        route: i64,
+        /// When it holds.
+        schedule: String,
+    },
     /// The route is for another campaign.
     #[error("route {route} is for campaign {campaign}")]
     OtherCampaign {
@@ -125,6 +135,7 @@ impl Rejection {
             Self::NumberNotMatched { .. } => "number_not_matched",
             Self::NotPlaceable { .. } => "not_placeable",
             Self::AttemptLimit { .. } => "attempt_limit",
+            Self::OutsideSchedule { .. } => "outside_schedule",
             Self::OtherCampaign { .. } => "other_campaign",
         }
     }
@@ -148,6 +159,10 @@ mod tests {
                 reason: String::new(),
             },
             Rejection::AttemptLimit { limit: 3 },
+            Rejection::OutsideSchedule {
+                route: 1,
+                schedule: String::new(),
+            },
             Rejection::OtherCampaign {
                 route: 1,
                 campaign: String::new(),

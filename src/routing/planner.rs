@@ -19,6 +19,7 @@ pub(super) struct Planner<'a> {
     table: &'a RouteTable,
     request: &'a CallRequest,
     canonical: Result<Canonical, NumberError>,
+    attempt_limit: usize,
     plan: Plan,
 }
 
@@ -30,6 +31,8 @@ impl<'a> Planner<'a> {
         let entries = entry.map(|entry| entry.entries.as_slice()).unwrap_or_default();
         let dial_prefix = table.dial_prefixes.of_call(request.campaign.as_deref());
         let canonical = canonical(&request.dialled, dial_prefix, entries);
+        let of_entry = table.call_limits(&request.entry).attempts;
+        let attempt_limit = of_entry.and_then(|attempts| usize::try_from(attempts).ok());
         let mut plan = Plan {
             stages: Vec::new(),
             rejected: Vec::new(),
@@ -42,6 +45,7 @@ impl<'a> Planner<'a> {
             table,
             request,
             canonical,
+            attempt_limit: attempt_limit.unwrap_or(table.attempt_limit),
             plan,
         }
     }
@@ -62,7 +66,7 @@ impl<'a> Planner<'a> {
 
     /// Whether the call has all the attempts that it gets.
     pub(super) fn is_full(&self) -> bool {
-        self.plan.stages.len() >= self.table.attempt_limit
+        self.plan.stages.len() >= self.attempt_limit
     }
 
     /// Whether the route is for the number; with an unknown number every route is asked for its reason.
@@ -92,6 +96,14 @@ impl<'a> Planner<'a> {
                 campaign: campaign.clone(),
             });
         }
+        if let Some(schedule) = &route.schedule
+            && !schedule.contains(self.request.at_ms)
+        {
+            return Err(Rejection::OutsideSchedule {
+                route: route.id,
+                schedule: schedule.to_string(),
+            });
+        }
         let canonical = self.canonical.as_ref().map_err(unproven)?;
         if !route.number_match.matches(&canonical.number) {
             return Err(Rejection::NumberNotMatched { route: route.id });
@@ -109,7 +121,7 @@ impl<'a> Planner<'a> {
             wire_number(canonical, route.number_format.as_ref(), carrier, entries).map_err(|error| unproven(&error))?;
         if self.is_full() {
             return Err(Rejection::AttemptLimit {
-                limit: self.table.attempt_limit,
+                limit: self.attempt_limit,
             });
         }
         Ok(Candidate {

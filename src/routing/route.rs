@@ -5,6 +5,8 @@ use std::fmt;
 use crate::asterisk_conf::{Pattern, PatternError};
 use crate::carrier::{CarrierId, NumberFormat};
 
+use super::schedule::Schedule;
+
 /// One row of the operator's routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -22,6 +24,8 @@ pub struct Route {
     pub priority: i32,
     /// Share among routes of the same priority. Kept with the route; the order does not use it.
     pub weight: u32,
+    /// When the route holds; `None`: always.
+    pub schedule: Option<Schedule>,
     /// How the carrier wants the canonical number; `None`: as the carrier itself says.
     pub number_format: Option<NumberFormat>,
     /// Whether the route counts.

@@ -8,7 +8,7 @@ use super::number::{ReadEntry, matching_entry};
 use super::plan::{CallRequest, Plan};
 use super::planner::Planner;
 use super::route::Route;
-use crate::carrier::{AfterDial, Carrier, CarrierId};
+use crate::carrier::{AfterDial, CallLimits, Carrier, CarrierId};
 
 /// The most attempts that a call gets where nothing else is set: the entry carrier and two backups.
 pub const DEFAULT_ATTEMPT_LIMIT: usize = 3;
@@ -72,6 +72,13 @@ impl RouteTable {
     /// A carrier of the table.
     pub fn carrier(&self, id: &CarrierId) -> Option<&Carrier> {
         self.carriers.get(id).map(|planned| &planned.carrier)
+    }
+
+    /// What calls that enter through this carrier may take, where that is not what holds for all calls.
+    pub fn call_limits(&self, entry: &CarrierId) -> CallLimits {
+        self.carrier(entry)
+            .map(|carrier| carrier.call_limits)
+            .unwrap_or_default()
     }
 
     /// What the entry that dialled this extension does when `Dial()` comes back without an answer.
@@ -140,7 +147,7 @@ mod tests {
     use proptest::test_runner::RngSeed;
 
     use super::super::fixtures::{carrier, carriers, format, prefixes};
-    use super::super::plan::{Candidate, Stage};
+    use super::super::plan::{Candidate, Rejection, Stage};
     use super::super::route::NumberMatch;
     use super::*;
     use crate::carrier::{Technology, Timers};
@@ -154,6 +161,7 @@ mod tests {
             carrier: carrier.into(),
             priority,
             weight: 1,
+            schedule: None,
             number_format: None,
             enabled: true,
         }
@@ -165,6 +173,7 @@ mod tests {
             dialled: "912125550100".into(),
             dial_string: "SIP/main/12125550100".into(),
             campaign: None,
+            at_ms: 0,
         }
     }
 
@@ -295,6 +304,55 @@ mod tests {
             ..request()
         });
         assert_eq!(unknown.timers, Timers::default());
+    }
+
+    #[test]
+    fn an_entry_carrier_may_have_an_attempt_limit_of_its_own() {
+        let mut carriers = carriers();
+        carriers[0].call_limits.attempts = Some(2);
+        let routes = vec![route(1, "B8", 1), route(2, "B7", 2)];
+        let table = RouteTable::build(carriers, routes, HashMap::new());
+        let legs = |entry: &str| {
+            let request = CallRequest {
+                entry: entry.into(),
+                ..request()
+            };
+            (
+                table.plan(&request).stages.len(),
+                rejections(&table.explain(&request)).len(),
+            )
+        };
+        assert_eq!(legs("MAIN"), (2, 1));
+        assert_eq!(table.call_limits(&"MAIN".into()).attempts, Some(2));
+        assert_eq!(table.call_limits(&"NEW".into()).attempts, None);
+    }
+
+    #[test]
+    fn a_route_outside_its_schedule_is_left_out_and_the_entry_never() {
+        // 1970-01-01 was a Thursday.
+        const NOON_MS: i64 = 12 * 3_600_000;
+        let at_night = Route {
+            schedule: Some("thu 18:00-06:00 UTC".parse().expect("a schedule")),
+            ..route(1, "B8", 1)
+        };
+        let table = table(vec![at_night, route(2, "B7", 2)]);
+        let carriers = |at_ms: i64| {
+            let plan = table.plan(&CallRequest { at_ms, ..request() });
+            let legs = plan.stages.iter().flat_map(|stage| &stage.legs);
+            (
+                legs.map(|leg| leg.carrier.to_string()).collect::<Vec<_>>(),
+                plan.rejected,
+            )
+        };
+        let outside = Rejection::OutsideSchedule {
+            route: 1,
+            schedule: "thu 18:00-06:00 UTC".into(),
+        };
+        assert_eq!(
+            carriers(NOON_MS),
+            (vec!["MAIN".into(), "B7".into()], vec![("B8".into(), outside)])
+        );
+        assert_eq!(carriers(2 * NOON_MS - 1).0, ["MAIN", "B8", "B7"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::admission::CarrierLimits;
-use crate::carrier::{CarrierId, Timers};
+use crate::carrier::{CallLimits, CarrierId, Timers};
 use crate::config::Engine;
 use crate::store::{CarrierSettingsRow, RoutingTables};
 use crate::verdict::{CarrierPolicies, CarrierPolicy, FailoverAfter183, OverrideError, Overrides, Rulebook};
@@ -47,15 +47,26 @@ const EVERY_SERVER: &str = "0.0.0.0";
 
 /// The timers of a carrier: its own, and those of the configuration where it has none.
 pub(super) fn timers(row: Option<&CarrierSettingsRow>, default: Timers) -> Timers {
-    let milliseconds = |value: Option<u32>| value.map(|value| Duration::from_millis(value.into()));
     match row {
         Some(row) => Timers {
             guard: milliseconds(row.guard_ms).unwrap_or(default.guard),
             progress: milliseconds(row.progress_ms).unwrap_or(default.progress),
-            ring: default.ring,
+            ring: milliseconds(row.ring_ms).or(default.ring),
         },
         None => default,
     }
+}
+
+/// What is set about the calls that enter through a carrier.
+pub(super) fn call_limits(row: &CarrierSettingsRow) -> CallLimits {
+    CallLimits {
+        setup: milliseconds(row.setup_ms),
+        attempts: row.max_attempts.filter(|attempts| *attempts > 0),
+    }
+}
+
+fn milliseconds(value: Option<u32>) -> Option<Duration> {
+    value.map(|value| Duration::from_millis(value.into()))
 }
 
 /// The policies of all carriers that anything is set about; what cannot be used is as if it were not set.

@@ -63,6 +63,13 @@ fn row(call: &str, n: u32, verdict: &str) -> AttemptRow {
         channel_id: String::new(),
         sip_call_id: None,
         caller_channel: String::new(),
+        technology: Some("PJSIP".to_owned()),
+        answered_ms: None,
+        elapsed_ms: Some(1_000),
+        ended_by: Some("carrier".to_owned()),
+        source: Some("received".to_owned()),
+        authority: Some("default".to_owned()),
+        health: Some("strong".to_owned()),
     }
 }
 
@@ -200,6 +207,20 @@ async fn a_damaged_line_costs_nothing_but_itself() {
     moving.finished().await;
     assert_eq!(store.rows(), [said("1.1", 1, "next")]);
     assert_eq!(files(&path), ["00000000000000001-7-00000000.damaged"]);
+}
+
+/// A line as the first versions wrote it.
+#[tokio::test(start_paused = true)]
+async fn a_line_of_an_earlier_version_is_read() {
+    const LINE: &str = r#"{"server_ip":"10.0.0.7","call_id":"1.1","n":1,"number":"13125550100","carrier_id":"PRIMARY","entry_carrier":"PRIMARY","campaign":null,"started_ms":1000,"progress":"none","progress_ms":null,"ended_ms":2000,"sip_code":503,"sip_phrase":"Service Unavailable","q850_cause":34,"verdict":"next","why":"","rule":null,"dialstatus":"","channel_id":"","sip_call_id":null,"caller_channel":""}"#;
+    let (_parent, path) = directory();
+    killed(&path, "00000000000000001-7", &[&[]], &format!("{LINE}\n"));
+    let store = FakeStore::default();
+    let (spool, _, moving) = Spool::open(&path, store.clone()).expect("opens");
+    drop(spool);
+    moving.finished().await;
+    assert_eq!(store.rows(), [said("1.1", 1, "next")]);
+    assert_eq!(files(&path), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,10 +54,25 @@ pub struct AttemptRow {
     pub sip_call_id: Option<String>,
     /// The caller's channel name.
     pub caller_channel: String,
+    /// The channel driver: `PJSIP`, `SIP`, `IAX2`.
+    pub technology: Option<String>,
+    /// When it was answered.
+    pub answered_ms: Option<i64>,
+    /// From start to end, whatever the wall clock did.
+    pub elapsed_ms: Option<i64>,
+    /// Who ended it: `carrier`, `caller`, `dialer` (redirected away), `crankback`, `unseen`.
+    pub ended_by: Option<String>,
+    /// Who made the failure: `received`, `local`, `unknown`.
+    pub source: Option<String>,
+    /// Where the rule stands: `above`, `override`, `preset`, `default`.
+    pub authority: Option<String>,
+    /// What the carrier's health learnt.
+    pub health: Option<String>,
 }
 
 const COLUMNS: &str = "server_ip, call_id, n, number, carrier_id, entry_carrier, campaign, started_ms, progress, progress_ms, ended_ms, \
-                       sip_code, sip_phrase, q850_cause, verdict, why, rule, dialstatus, channel_id, sip_call_id, caller_channel";
+                       sip_code, sip_phrase, q850_cause, verdict, why, rule, dialstatus, channel_id, sip_call_id, caller_channel, \
+                       technology, answered_ms, elapsed_ms, ended_by, source, authority, health";
 
 pub(super) const TABLE: OwnTable = OwnTable {
     name: "crankback_attempts",
@@ -163,13 +178,14 @@ fn close(
     now_ms: i64,
 ) -> Result<usize, StoreError> {
     let sql = format!(
-        "UPDATE crankback_attempts SET ended_ms = ?, verdict = ?, why = ?, rule = ? WHERE {KEY} AND ended_ms IS NULL"
+        "UPDATE crankback_attempts SET ended_ms = ?, verdict = ?, why = ?, rule = ?, ended_by = ? WHERE {KEY} AND ended_ms IS NULL"
     );
-    let parameters: [Value; 7] = [
+    let parameters: [Value; 8] = [
         now_ms.into(),
         "stop".into(),
         "the daemon ended".into(),
         "daemon_lost".into(),
+        "unseen".into(),
         server_ip.into(),
         call_id.into(),
         i64::from(n).into(),
@@ -242,8 +258,12 @@ fn put(transaction: &mut dyn Transaction, row: &AttemptRow) -> Result<(), StoreE
     Ok(())
 }
 
+fn optional(text: &Option<String>, width: usize) -> Value {
+    text.as_ref().map(|text| cut(text, width)).into()
+}
+
 /// In the order of [`COLUMNS`].
-fn values(row: &AttemptRow) -> [Value; 21] {
+fn values(row: &AttemptRow) -> [Value; 28] {
     [
         cut(&row.server_ip, 15),
         cut(&row.call_id, 150),
@@ -251,21 +271,28 @@ fn values(row: &AttemptRow) -> [Value; 21] {
         cut(&row.number, 64),
         cut(&row.carrier_id, 15),
         cut(&row.entry_carrier, 15),
-        row.campaign.as_ref().map(|text| cut(text, 20)).into(),
+        optional(&row.campaign, 20),
         row.started_ms.into(),
         cut(&row.progress, 16),
         row.progress_ms.into(),
         row.ended_ms.into(),
         row.sip_code.map(i64::from).into(),
-        row.sip_phrase.as_ref().map(|text| cut(text, 255)).into(),
+        optional(&row.sip_phrase, 255),
         row.q850_cause.map(i64::from).into(),
         cut(&row.verdict, 32),
         cut(&row.why, 255),
-        row.rule.as_ref().map(|text| cut(text, 64)).into(),
+        optional(&row.rule, 64),
         cut(&row.dialstatus, 32),
         cut(&row.channel_id, 150),
-        row.sip_call_id.as_ref().map(|text| cut(text, 255)).into(),
+        optional(&row.sip_call_id, 255),
         cut(&row.caller_channel, 128),
+        optional(&row.technology, 8),
+        row.answered_ms.into(),
+        row.elapsed_ms.into(),
+        optional(&row.ended_by, 16),
+        optional(&row.source, 16),
+        optional(&row.authority, 16),
+        optional(&row.health, 16),
     ]
 }
 
@@ -292,5 +319,12 @@ fn attempt(row: &Row) -> Result<AttemptRow, StoreError> {
         channel_id: row.text("channel_id")?,
         sip_call_id: row.optional_text("sip_call_id")?,
         caller_channel: row.text("caller_channel")?,
+        technology: row.optional_text("technology")?,
+        answered_ms: row.optional_integer("answered_ms")?,
+        elapsed_ms: row.optional_integer("elapsed_ms")?,
+        ended_by: row.optional_text("ended_by")?,
+        source: row.optional_text("source")?,
+        authority: row.optional_text("authority")?,
+        health: row.optional_text("health")?,
     })
 }

@@ -8,7 +8,8 @@ use super::owner::Store;
 use super::transaction::{Row, Transaction, Value, whole};
 
 const COLUMNS: &str = "carrier_id, guard_ms, progress_ms, fakes_progress, failover_after_183, preset, verdicts, max_channels, \
-                       max_cps, operator_state, operator_by, operator_reason, operator_since_ms, operator_until_ms, engine";
+                       max_cps, operator_state, operator_by, operator_reason, operator_since_ms, operator_until_ms, ring_ms, setup_ms, \
+                       max_attempts, engine";
 
 pub(super) const TABLE: OwnTable = OwnTable {
     name: "crankback_carriers",
@@ -47,6 +48,12 @@ pub struct CarrierSettingsRow {
     pub operator_since_ms: Option<i64>,
     /// Until when, milliseconds since 1970.
     pub operator_until_ms: Option<i64>,
+    /// How long the called party may ring, in milliseconds.
+    pub ring_ms: Option<u32>,
+    /// Of calls that enter here: how long all attempts together may take until one rings, in milliseconds.
+    pub setup_ms: Option<u32>,
+    /// Of calls that enter here: attempts, the first included.
+    pub max_attempts: Option<u32>,
     /// Who places the legs of calls that enter by its dialplan line, a word.
     pub engine: Option<String>,
 }
@@ -98,7 +105,7 @@ fn put(transaction: &mut dyn Transaction, row: &CarrierSettingsRow) -> Result<()
         let value = text.as_ref().map(|text| whole(&url, column, text, width));
         Ok::<_, StoreError>(value.transpose()?.unwrap_or(Value::Null))
     };
-    let parameters: [Value; 15] = [
+    let parameters: [Value; 18] = [
         whole(&url, "carrier_id", &row.carrier_id, 15)?,
         row.guard_ms.map(i64::from).into(),
         row.progress_ms.map(i64::from).into(),
@@ -113,10 +120,13 @@ fn put(transaction: &mut dyn Transaction, row: &CarrierSettingsRow) -> Result<()
         text("operator_reason", &row.operator_reason, 255)?,
         row.operator_since_ms.into(),
         row.operator_until_ms.into(),
+        row.ring_ms.map(i64::from).into(),
+        row.setup_ms.map(i64::from).into(),
+        row.max_attempts.map(i64::from).into(),
         text("engine", &row.engine, 8)?,
     ];
-    let sql =
-        format!("REPLACE INTO crankback_carriers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    let marks = vec!["?"; parameters.len()].join(", ");
+    let sql = format!("REPLACE INTO crankback_carriers ({COLUMNS}) VALUES ({marks})");
     transaction.execute(&sql, &parameters).map(drop)
 }
 
@@ -136,6 +146,9 @@ fn row(row: &Row) -> Result<CarrierSettingsRow, StoreError> {
         operator_reason: row.optional_text("operator_reason")?,
         operator_since_ms: row.optional_integer("operator_since_ms")?,
         operator_until_ms: row.optional_integer("operator_until_ms")?,
+        ring_ms: row.optional_integer("ring_ms")?,
+        setup_ms: row.optional_integer("setup_ms")?,
+        max_attempts: row.optional_integer("max_attempts")?,
         engine: row.optional_text("engine")?,
     })
 }

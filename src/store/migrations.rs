@@ -59,6 +59,18 @@ const MIGRATIONS: &[Migration] = &[
         only: None,
     },
     Migration {
+        version: 6,
+        name: "carrier_limits",
+        sql: include_str!("../../sql/0006_carrier_limits.sql"),
+        only: None,
+    },
+    Migration {
+        version: 7,
+        name: "attempt_evidence",
+        sql: include_str!("../../sql/0007_attempt_evidence.sql"),
+        only: None,
+    },
+    Migration {
         version: 9,
         name: "carrier_engine",
         sql: include_str!("../../sql/0009_carrier_engine.sql"),

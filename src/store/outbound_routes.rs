@@ -107,13 +107,14 @@ impl Store {
 fn same(transaction: &mut dyn Transaction, route: &NewRoute) -> Result<Option<i64>, StoreError> {
     // No id is empty, so that an empty text can stand for NULL.
     let sql = "SELECT MIN(id) AS id FROM crankback_outbound_routes WHERE carrier_id = ? AND match_type = ? AND match_text = ? \
-               AND COALESCE(entry_carrier_id, '') = ? AND COALESCE(campaign_id, '') = ?";
-    let parameters: [Value; 5] = [
+               AND COALESCE(entry_carrier_id, '') = ? AND COALESCE(campaign_id, '') = ? AND COALESCE(schedule, '') = ?";
+    let parameters: [Value; 6] = [
         (&route.carrier_id).into(),
         (&route.match_type).into(),
         (&route.match_text).into(),
         route.entry_carrier_id.as_deref().unwrap_or_default().into(),
         route.campaign_id.as_deref().unwrap_or_default().into(),
+        route.schedule.as_deref().unwrap_or_default().into(),
     ];
     let rows = transaction.query(sql, &parameters)?;
     Ok(rows

@@ -77,6 +77,7 @@ pub(super) fn decide(evidence: &Evidence, policy: &CarrierPolicy) -> Option<Rule
             AbandonReason::OutOfTime | AbandonReason::RingLimit | AbandonReason::NoResponse | AbandonReason::NoProgress,
         )
         | EndedBy::Carrier
+        | EndedBy::Dialer
         | EndedBy::Unseen => {}
     }
     if evidence.progress == Progress::Answered {
@@ -105,6 +106,7 @@ pub(super) fn decide(evidence: &Evidence, policy: &CarrierPolicy) -> Option<Rule
             AbandonReason::CallerGone | AbandonReason::LateAnswer | AbandonReason::OutOfTime | AbandonReason::RingLimit,
         )
         | EndedBy::Carrier
+        | EndedBy::Dialer
         | EndedBy::Unseen => {}
     }
     evidence.refused.then_some(REFUSED)

@@ -109,7 +109,7 @@ impl DialerResult {
                     tech,
                 };
             }
-            EndedBy::Carrier | EndedBy::Unseen => {}
+            EndedBy::Carrier | EndedBy::Dialer | EndedBy::Unseen => {}
         }
         if evidence.refused {
             // chan_pjsip sets "no route to destination", chan_sip and chan_iax2 "subscriber absent" (Asterisk 16 and 22).

@@ -50,6 +50,17 @@ pub enum Source {
     Unknown,
 }
 
+impl Source {
+    /// One word, the same in the store and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Local => "local",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// How far a leg had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
@@ -118,8 +129,23 @@ pub enum EndedBy {
     Us(AbandonReason),
     /// The caller hung up.
     Caller,
+    /// The dialer redirected the answered leg away: it is a live customer and goes on without us.
+    Dialer,
     /// Nobody saw it: it ended while there was no connection to Asterisk.
     Unseen,
+}
+
+impl EndedBy {
+    /// One word, the same in the store and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Carrier => "carrier",
+            Self::Us(_) => "crankback",
+            Self::Caller => "caller",
+            Self::Dialer => "dialer",
+            Self::Unseen => "unseen",
+        }
+    }
 }
 
 /// What an ended attempt shows of itself; a verdict rests on it and on its [`Circumstances`](super::Circumstances).

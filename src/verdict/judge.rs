@@ -245,7 +245,7 @@ fn finding(deciding: &Opinion, evidence: &Evidence, policy: &CarrierPolicy) -> F
         evidence.ended_by_caller() || evidence.progress == Progress::Answered || above::rang(evidence, policy);
     let ended_by_itself = match evidence.ended_by {
         EndedBy::Carrier | EndedBy::Unseen => evidence.progress != Progress::Answered,
-        EndedBy::Us(_) | EndedBy::Caller => false,
+        EndedBy::Us(_) | EndedBy::Caller | EndedBy::Dialer => false,
     };
     // A carrier that did its work and goes no further: not available, no answer, redirected.
     let did_its_work =

@@ -85,6 +85,14 @@ pub enum CarrierFault {
     /// A line of the account block cannot be read.
     #[error("{}: {:?}", .0.problem, .0.text)]
     Account(AccountError),
+    /// A PJSIP endpoint by which Asterisk itself follows a 302, before anybody could refuse it.
+    #[error(
+        "redirect_method = {method}: Asterisk itself calls whom the carrier names in a 302, at your expense; remove the line"
+    )]
+    FollowsRedirections {
+        /// The method as written.
+        method: String,
+    },
     /// A dialplan line cannot be read; Asterisk skips it too.
     #[error("{problem}: {text:?}")]
     Line {
@@ -229,6 +237,7 @@ impl CarrierFault {
             Self::ExtensionTaken { .. } => "extension_taken",
             Self::TemplateMissing { .. } => "template_missing",
             Self::SeveralAccounts { .. } => "several_accounts",
+            Self::FollowsRedirections { .. } => "follows_redirections",
             Self::NoDialLine => "no_dial_line",
             Self::NoPeer { .. } => "no_peer",
         }
@@ -259,6 +268,7 @@ impl CarrierFault {
             | Self::ExtensionTaken { .. }
             | Self::TemplateMissing { .. }
             | Self::SeveralAccounts { .. }
+            | Self::FollowsRedirections { .. }
             | Self::SecondDial { .. } => false,
         }
     }

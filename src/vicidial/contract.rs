@@ -93,7 +93,7 @@ impl DialerContract for VicidialContract {
         format!("{second}.9{:02}{serial:06}", self.server_number % 100)
     }
 
-    fn time_limit(&self, caller: &CallerEntry, now: Now) -> TimeLimit {
+    fn time_limit(&self, caller: &CallerEntry, setup: Option<Duration>, now: Now) -> TimeLimit {
         let rules = self.rules.load();
         let campaign_limit = || {
             let timeouts = self.dial_timeouts.load();
@@ -114,7 +114,7 @@ impl DialerContract for VicidialContract {
         let left = limit.saturating_sub(age).saturating_sub(rules.safety_margin);
         TimeLimit {
             hunt_until: now.monotonic + left,
-            setup_until: now.monotonic + rules.setup.saturating_sub(age),
+            setup_until: now.monotonic + setup.unwrap_or(rules.setup).saturating_sub(age),
             // Without a limit in the Dial() line nothing but the dialer's own timeout would end the ringing.
             ring_until: caller
                 .limit
@@ -198,7 +198,7 @@ mod tests {
             wall_ms: 12_000,
         };
         let limit = |caller: &CallerEntry| {
-            let limit = contract().time_limit(caller, now);
+            let limit = contract().time_limit(caller, None, now);
             let ring = limit
                 .ring_until
                 .map(|until| until.duration_since(now.monotonic).as_secs());
@@ -222,6 +222,24 @@ mod tests {
         assert_eq!(
             limit(&caller("DC000008W1210007450W", None, Some("TESTCAMP"), false)),
             (27, None)
+        );
+    }
+
+    #[test]
+    fn an_entry_carrier_may_have_a_set_up_time_of_its_own() {
+        let now = Now {
+            monotonic: Instant::now(),
+            wall_ms: 12_000,
+        };
+        let caller = caller("V1210007450000000008", None, None, false);
+        let set_up = |own: Option<Duration>| {
+            let limit = contract().time_limit(&caller, own, now);
+            limit.setup_until.duration_since(now.monotonic).as_secs()
+        };
+        assert_eq!(
+            (set_up(None), set_up(Some(Duration::from_secs(12)))),
+            (18, 10),
+            "minus age"
         );
     }
 }

@@ -167,9 +167,16 @@ impl Dialer {
 
     #[track_caller]
     pub(super) fn run_with(&self, arguments: &str, environment: &[(&str, &str)]) -> Done {
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        self.run_words(&arguments, environment)
+    }
+
+    /// The same with arguments that have blanks in them.
+    #[track_caller]
+    pub(super) fn run_words(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Done {
         let config = self.config_path();
         let mut all = vec!["--config", config.to_str().expect("a path of text")];
-        all.extend(arguments.split_whitespace());
+        all.extend(arguments);
         // A socket of its own: a daemon that happens to run on this machine is not to be reached.
         let socket = self.directory.path().join("control.sock");
         let socket = ("CRANKBACK_CONTROL__SOCKET", socket.to_str().expect("a path of text"));

@@ -31,9 +31,9 @@ async fn a_backup_is_chosen_shown_and_taken_back() {
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
     let expected = [
-        "ID ENTRY CAMPAIGN NUMBERS CARRIER PRIORITY FORMAT ENABLED",
-        "1 PRIMARY TEST prefix 1312 BACKUP 3 the carrier's own yes",
-        "2 PRIMARY any any number BARE 2 strip 1, add +44 yes",
+        "ID ENTRY CAMPAIGN NUMBERS CARRIER PRIORITY SCHEDULE FORMAT ENABLED",
+        "1 PRIMARY TEST prefix 1312 BACKUP 3 always the carrier's own yes",
+        "2 PRIMARY any any number BARE 2 always strip 1, add +44 yes",
     ];
     assert_eq!(lines, expected);
 
@@ -81,6 +81,57 @@ async fn a_route_that_cannot_be_proven_is_refused_and_leaves_nothing() {
         assert_holds(&dialer.run(&format!("route add {arguments}")).refused(), &[expected]);
         assert_eq!(dialer.count_routes(), 0, "{arguments}");
     }
+}
+
+#[tokio::test]
+async fn a_route_may_hold_at_certain_times_only() {
+    let dialer = Dialer::with_carriers(&nothing()).await;
+    let add = |schedule: &str| {
+        let words = "route add --entry PRIMARY --carrier BACKUP --schedule";
+        let words: Vec<&str> = words.split(' ').chain([schedule]).collect();
+        dialer.run_words(&words, &[])
+    };
+    assert_holds(
+        &add("mon-fri 08:00-20:00").refused(),
+        &["no time zone", "Europe/Berlin"],
+    );
+    assert_eq!(dialer.count_routes(), 0);
+    assert_holds(
+        &add("MON-FRI  08:00-20:00 Europe/Berlin").expect(0).stdout,
+        &["route 1: BACKUP backs up PRIMARY, priority 2, mon-fri 08:00-20:00 Europe/Berlin\n"],
+    );
+    assert_holds(
+        &dialer.run("route list").expect(0).stdout,
+        &["SCHEDULE", "mon-fri 08:00-20:00 Europe/Berlin"],
+    );
+
+    let explain = |at: &str| {
+        let asked = format!("route explain 913125550100 --entry PRIMARY --at {at}");
+        dialer.run(&asked).expect(0).stdout
+    };
+    // A Friday; Berlin is an hour ahead.
+    assert_holds(
+        &explain("2026-11-20T20:00[Europe/Berlin]"),
+        &[
+            ", 2026-11-20 19:00:00 UTC\n",
+            "not BACKUP: route 1 holds at other times: mon-fri 08:00-20:00 Europe/Berlin",
+            "1    PRIMARY",
+        ],
+    );
+    assert_holds(&explain("2026-11-20T18:59Z"), &["2    BACKUP"]);
+    assert_holds(
+        &dialer.run("route explain 913125550100 --at tomorrow").refused(),
+        &["for example 2026-11-21T18:00[Europe/Berlin]"],
+    );
+    // What another program wrote is passed over, named and never stands in for a route that always holds.
+    dialer.sql("UPDATE crankback_outbound_routes SET schedule = 'office hours' WHERE id = 1");
+    assert_holds(
+        &dialer.run("route list").expect(0).stdout,
+        &[
+            "problem: route 1: \"hours\" is no time zone",
+            "crankback route remove 1",
+        ],
+    );
 }
 
 #[tokio::test]

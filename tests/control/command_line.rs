@@ -146,6 +146,40 @@ async fn attempts_are_listed_by_what_is_asked_for() {
         "2026-11-21 01:55:51 1.1 1 PRIMARY 13125550100 trying 503 Service Unavailable CONGESTION next no circuit 90 ms",
     ];
     assert_eq!(lines, expected);
+    desk.dialer.sql(
+        "INSERT INTO crankback_attempts (server_ip, call_id, n, number, carrier_id, entry_carrier, started_ms, progress, ended_ms, \
+         sip_code, sip_phrase, q850_cause, verdict, why, rule, dialstatus, channel_id, caller_channel, technology, elapsed_ms, \
+         ended_by, source, authority, health) VALUES \
+         ('10.0.0.8', '1.3', 1, '13125550100', 'PRIMARY', 'PRIMARY', 500, 'none', 600, 404, 'Not Found', 1, 'stop', 'dead number', \
+          'sip_404', 'CHANUNAVAIL', '', '', 'SIP', 100, 'carrier', 'received', 'default', 'none')",
+    );
+    let of_two_dialers = desk.dialer.run("attempt list").expect(0).stdout;
+    assert_holds(&of_two_dialers, &["SERVER ", "10.0.0.7 ", "10.0.0.8 "]);
+    assert_holds(
+        &desk.dialer.run("call show 1.3").expect(0).stdout,
+        &["404 Not Found, ended by carrier, received -> stop (dead number; rule sip_404, default), CHANUNAVAIL"],
+    );
+    assert_holds(
+        &desk.dialer.run("call show 1.1").expect(0).stdout,
+        &["503 Service Unavailable -> next (no circuit; rule -), CONGESTION"],
+    );
+    let json = desk.dialer.run("-o json attempt list --call 1.3").expect(0).json();
+    let row = &json["attempts"][0];
+    let evidence = [
+        "server_ip",
+        "rule",
+        "ended_by",
+        "source",
+        "authority",
+        "health",
+        "technology",
+    ];
+    assert_eq!(
+        evidence.map(|key| row[key].as_str().unwrap_or_default()),
+        ["10.0.0.8", "sip_404", "carrier", "received", "default", "none", "SIP"]
+    );
+    desk.dialer
+        .sql("DELETE FROM crankback_attempts WHERE server_ip = '10.0.0.8'");
     let found = |arguments: &str| -> Vec<(String, u32)> {
         let json = desk
             .dialer

@@ -309,5 +309,12 @@ fn attempt(n: u32, code: u16) -> AttemptRow {
         channel_id: String::new(),
         sip_call_id: None,
         caller_channel: String::new(),
+        technology: None,
+        answered_ms: None,
+        elapsed_ms: None,
+        ended_by: None,
+        source: None,
+        authority: None,
+        health: None,
     }
 }

@@ -14,6 +14,7 @@ fn requests_have_stable_words() {
         priority: 3,
         campaign: None,
         numbers: Numbers::Prefix("1312".into()),
+        schedule: None,
         strip: Some(1),
         add_prefix: None,
     };
@@ -21,6 +22,7 @@ fn requests_have_stable_words() {
         number: "913125550100".into(),
         entry: None,
         campaign: None,
+        at_ms: None,
     };
     let attempts = Attempts {
         code: Some(503),
@@ -36,7 +38,7 @@ fn requests_have_stable_words() {
         (query(Query::Routes), r#"{"query":{"name":"routes"}}"#),
         (
             query(Query::Explain(explain)),
-            r#"{"query":{"name":"explain","number":"913125550100","entry":null,"campaign":null}}"#,
+            r#"{"query":{"name":"explain","number":"913125550100","entry":null,"campaign":null,"at_ms":null}}"#,
         ),
         (query(Query::Calls), r#"{"query":{"name":"calls"}}"#),
         (
@@ -45,7 +47,7 @@ fn requests_have_stable_words() {
         ),
         (
             Request::Command(Command::RouteAdd(add)),
-            r#"{"command":{"name":"route_add","entry":"PRIMARY","carrier":"BACKUP","priority":3,"campaign":null,"numbers":{"prefix":"1312"},"strip":1,"add_prefix":null}}"#,
+            r#"{"command":{"name":"route_add","entry":"PRIMARY","carrier":"BACKUP","priority":3,"campaign":null,"numbers":{"prefix":"1312"},"schedule":null,"strip":1,"add_prefix":null}}"#,
         ),
         (
             Request::Command(Command::RouteRemove { id: 3 }),

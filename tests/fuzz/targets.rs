@@ -126,7 +126,7 @@ pub const ALL: &[Target] = &[
             "--;",
             "\u{e9}",
         ],
-        longest: 8_192, // a line of globals is 255 bytes in the dialer's table, and many make up a text
+        longest: LONGEST_INPUT_BYTES,
         read: globals,
     },
     Target {
@@ -161,7 +161,7 @@ pub const ALL: &[Target] = &[
             "\u{e9}",
             "${A}",
         ],
-        longest: 8_192, // Asterisk cuts a line of a configuration file here
+        longest: LONGEST_INPUT_BYTES,
         read: dial,
     },
     Target {
@@ -249,7 +249,7 @@ pub const ALL: &[Target] = &[
             "true",
             "action",
         ],
-        longest: 512, // an override is a line that an operator typed
+        longest: LONGEST_INPUT_BYTES,
         read: overrides,
     },
 ];
@@ -300,13 +300,9 @@ fn dialplan(input: &[u8]) -> Result<Reading, String> {
 fn account(input: &[u8]) -> Result<Reading, String> {
     let account = Account::parse(&String::from_utf8_lossy(input));
     // Lines that add to a section or take over from another one are written out in their place, so the second writing counts.
-    // Parentheses within a section's options are not written back as they were read; Asterisk gives them no meaning.
     let written = Account::parse(&account.to_string());
-    let mut bases = written.sections.iter().flat_map(|section| &section.bases);
-    if !bases.any(|base| base.contains(['(', ')'])) {
-        let again = Account::parse(&written.to_string());
-        same("an account", &again.sections, &written.sections)?;
-    }
+    let again = Account::parse(&written.to_string());
+    same("an account", &again.sections, &written.sections)?;
     for section in account.accounts() {
         let _ = (section.kind(), section.value("host"));
     }
@@ -331,17 +327,11 @@ fn dial(input: &[u8]) -> Result<Reading, String> {
     let mut understood = false;
     let mut arguments = text.clone().into_owned();
     if let Ok(application) = Application::parse(&text) {
-        // The legacy `Name,arguments` may have parentheses that do not fit, and is not written in the form that it has.
-        let is_legacy = !text.trim_start()[application.name.len()..]
-            .trim_start()
-            .starts_with('(');
-        if !is_legacy {
-            same(
-                "an application",
-                Application::parse(&application.to_string()),
-                Ok(application.clone()),
-            )?;
-        }
+        same(
+            "an application",
+            Application::parse(&application.to_string()),
+            Ok(application.clone()),
+        )?;
         let _ = application.exec_if_arms();
         arguments = application.arguments;
     }
@@ -353,11 +343,8 @@ fn dial(input: &[u8]) -> Result<Reading, String> {
     }
     let _ = NumberExpression::parse(&text);
     if let Ok(options) = DialOption::parse_all(&text) {
-        // A parenthesis behind a blank is read as an option; without the blank it opens an argument.
-        if options.iter().all(|option| option.letter != '(') {
-            let written: String = options.iter().map(ToString::to_string).collect();
-            same("options", DialOption::parse_all(&written), Ok(options))?;
-        }
+        let written: String = options.iter().map(ToString::to_string).collect();
+        same("options", DialOption::parse_all(&written), Ok(options))?;
     }
     made_sense(understood)
 }

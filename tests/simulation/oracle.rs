@@ -1,15 +1,20 @@
 //! The rules that stand above every table, written a second time and without a state machine: what a call was told and
 //! what it wanted, compared after every input.
 
+#[path = "oracle/commands.rs"]
+mod commands;
+#[path = "oracle/inputs.rs"]
+mod inputs;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crankback::call::{AdmissionRefusal, Attempt, CallSpec, Command, Input, LegEvent, LegId, Now, TimeLimit, Timer};
-use crankback::carrier::CarrierId;
+use crankback::carrier::{CarrierId, Technology};
 use crankback::verdict::{
-    AbandonReason, Action, CarrierPolicies, CarrierPolicy, DialStatus, DialerResult, EndedBy, Evidence,
-    FailoverAfter183, Finding, Progress, Verdict,
+    AbandonReason, Action, CarrierPolicies, CarrierPolicy, Circumstances, DialStatus, DialerResult, EndedBy, Evidence,
+    FailoverAfter183, Finding, Progress, Rulebook, Verdict, judge,
 };
 
 use crate::tally::{Rule, Tally};
@@ -17,6 +22,8 @@ use crate::tally::{Rule, Tally};
 /// One leg as the oracle knows it.
 struct Leg {
     carrier: CarrierId,
+    at_our_limit: bool,
+    has_ring_timer: bool,
     progress: Progress,
     answered: bool,
     taken: bool,
@@ -26,6 +33,8 @@ struct Leg {
 /// What is known of a call.
 pub struct Oracle {
     plan: Vec<CarrierId>,
+    /// How long each carrier may ring.
+    ring: BTreeMap<CarrierId, Duration>,
     policies: Arc<CarrierPolicies>,
     limit: TimeLimit,
     /// How many attempts may be made in all.
@@ -34,6 +43,14 @@ pub struct Oracle {
     /// How many carriers have been proposed to the door.
     proposed: usize,
     at_the_door: Option<LegId>,
+    changes_offers: bool,
+    repeat_after: Duration,
+    /// The carrier whose refused request goes out again.
+    repairing: Option<CarrierId>,
+    /// The request waits after this leg.
+    pausing: Option<LegId>,
+    /// Carriers whose request was repaired.
+    repaired: Vec<CarrierId>,
     legs: BTreeMap<LegId, Leg>,
     refused_for_a_limit: bool,
     engine_lost: bool,
@@ -53,7 +70,14 @@ struct Batch {
     settles: Option<(LegId, Verdict)>,
     finishes: bool,
     abandons: Vec<(LegId, AbandonReason)>,
+    rings_until: Option<(LegId, Instant)>,
     asks: Option<LegId>,
+}
+
+impl Batch {
+    fn is_nothing(&self) -> bool {
+        !self.proposes && !self.finishes && self.settles.is_none() && self.abandons.is_empty() && self.asks.is_none()
+    }
 }
 
 type Checked = Result<(), String>;
@@ -65,15 +89,23 @@ fn demand(holds: bool, rule: &str) -> Checked {
 impl Oracle {
     /// Of a call that is about to begin.
     pub fn new(spec: &CallSpec) -> Self {
-        let legs = spec.plan.stages.iter().flat_map(|stage| &stage.legs);
+        let legs = || spec.plan.stages.iter().flat_map(|stage| &stage.legs);
         Self {
-            plan: legs.map(|leg| leg.carrier.clone()).collect(),
+            plan: legs().map(|leg| leg.carrier.clone()).collect(),
+            ring: legs()
+                .filter_map(|leg| Some((leg.carrier.clone(), leg.timers.ring?)))
+                .collect(),
             policies: Arc::clone(&spec.policies),
             limit: spec.limit,
             allowed: spec.maximum_attempts.max(1) as usize,
             one_more_was_said: false,
             proposed: 0,
             at_the_door: None,
+            changes_offers: spec.changes_offers,
+            repeat_after: spec.repeat_after,
+            repairing: None,
+            pausing: None,
+            repaired: Vec::new(),
             legs: BTreeMap::new(),
             refused_for_a_limit: false,
             engine_lost: false,
@@ -106,6 +138,7 @@ impl Oracle {
         let was_over = self.is_over();
         let could_move_on = self.could_move_on(now);
         let (live, at_the_door) = (self.live(), self.at_the_door);
+        let (pausing, repairs) = (self.pausing, self.repairing.is_some());
         self.learn(input, tally);
         let batch = self.take(Some(input), commands, now, tally)?;
 
@@ -120,10 +153,18 @@ impl Oracle {
             }
             Input::Leg(id, event) => self.settled_leg(*id, event, commands, tally),
             Input::CallerGone => Self::caller_went(was_over, live, commands),
-            Input::TimerFired(timer) if !was_over => self.timer(*timer, live, &batch, could_move_on, tally),
+            Input::TimerFired(timer) if !was_over => match (pausing, timer) {
+                (Some(after), Timer::Again(id)) if after == *id => self.pause_is_over(&batch, now, tally),
+                // Comes first only where the timer of the pause is very late.
+                (Some(_), Timer::Limit) => {
+                    demand(batch.finishes && batch.abandons.is_empty(), "the limit ends a pause")
+                }
+                _ => self.timer(*timer, live, &batch, could_move_on, tally),
+            },
             Input::TimerFired(_) => demand(commands.is_empty(), "timers mean nothing after the end"),
             Input::Refused(id, _) => {
                 let was_asked = !was_over && at_the_door == Some(*id);
+                tally.count_if(was_asked && repairs, Rule::RepairRefusedAtTheDoor);
                 Self::refused(was_asked, &batch, could_move_on, tally)
             }
             Input::Admitted(_) | Input::AdmittedAtLimit(_) | Input::EngineLost => Ok(()),
@@ -157,11 +198,44 @@ impl Oracle {
         self.limit.hunt_until.saturating_duration_since(now.monotonic)
     }
 
+    /// Whether there is time for one more attempt.
+    fn in_time(&self, now: Now) -> bool {
+        self.left(now) >= self.limit.minimum_attempt && now.monotonic < self.limit.setup_until
+    }
+
     /// Carriers, attempts and time are left.
     fn could_move_on(&self, now: Now) -> bool {
-        self.proposed < self.plan.len()
-            && self.legs.len() < self.allowed
-            && self.left(now) >= self.limit.minimum_attempt
+        self.proposed < self.plan.len() && self.legs.len() < self.allowed && self.in_time(now)
+    }
+
+    /// Whether a refusal is about the form of a request that can be changed.
+    fn is_repairable(&self, evidence: &Evidence) -> bool {
+        let is_possible = match evidence.final_reply().map(|reply| reply.code) {
+            Some(415 | 488 | 606) => self.changes_offers,
+            Some(420 | 422) => false,
+            Some(_) => true,
+            None => self.changes_offers && matches!(evidence.q850, Some(58 | 88)),
+        };
+        is_possible && evidence.technology != Technology::Iax2 && evidence.ended_by == EndedBy::Carrier
+    }
+
+    /// Whether the tables would have this refusal repaired, had nothing else a say.
+    fn tables_say_repair(&self, id: LegId, evidence: &Evidence) -> bool {
+        let leg = &self.legs[&id];
+        let policy = CarrierPolicy {
+            repair_allowed: true,
+            ..self.policy(id).clone()
+        };
+        let circumstances = Circumstances {
+            policy: &policy,
+            rules: Rulebook::built_in(),
+            at_our_limit: leg.at_our_limit,
+        };
+        let evidence = Evidence {
+            progress: leg.progress,
+            ..evidence.clone()
+        };
+        judge(&evidence, &circumstances).action == Action::RepairAndRetry
     }
 
     fn policy(&self, id: LegId) -> &CarrierPolicy {
@@ -188,6 +262,7 @@ impl Oracle {
             Input::EngineBack => self.engine_lost = false,
             Input::Refused(id, why) if self.at_the_door == Some(*id) && !self.is_over() => {
                 self.refused_for_a_limit |= *why != AdmissionRefusal::ShuttingDown;
+                self.repairing = None;
             }
             Input::Leg(id, event) if live == Some(*id) => {
                 let leg = self.legs.get_mut(id).expect("live legs are known");
@@ -215,7 +290,11 @@ impl Oracle {
             Input::Leg(id, event) => {
                 let is_failure = matches!(event, LegEvent::Ended(_) | LegEvent::Silent);
                 tally.count_if(is_failure && self.caller_left_first, Rule::AfterCallerGone);
-                tally.count_if(self.legs.get(id).is_some_and(|leg| leg.taken), Rule::TakenLegSpeaks);
+                if let Some(leg) = self.legs.get_mut(id) {
+                    tally.count_if(leg.taken, Rule::TakenLegSpeaks);
+                    // Given up, answered all the same, and now a customer of the dialer.
+                    leg.taken |= matches!(event, LegEvent::Taken);
+                }
             }
             Input::Admitted(_) | Input::AdmittedAtLimit(_) => {
                 tally.count_if(self.caller_left_first, Rule::AfterCallerGone);
@@ -223,369 +302,4 @@ impl Oracle {
             Input::Refused(..) | Input::TimerFired(_) => {}
         }
     }
-
-    /// Every command by itself: may it be given at all?
-    fn take(
-        &mut self,
-        input: Option<&Input>,
-        commands: &[Command],
-        now: Now,
-        tally: &mut Tally,
-    ) -> Result<Batch, String> {
-        let mut batch = Batch::default();
-        let mut opened = None;
-        for command in commands {
-            match command {
-                Command::Admit(id, carrier) => {
-                    self.may_propose(*id, carrier, now)?;
-                    (self.proposed, self.at_the_door) = (self.proposed + 1, Some(*id));
-                    batch.proposes = true;
-                }
-                Command::StartLeg(spec) => {
-                    let admitted = match input {
-                        Some(Input::Admitted(id) | Input::AdmittedAtLimit(id)) => Some(*id),
-                        _ => None,
-                    };
-                    demand(admitted == Some(spec.leg), "no leg but the one that was let out")?;
-                    demand(self.at_the_door.take() == admitted, "no leg that was not asked for")?;
-                    demand(opened == admitted, "a leg is on record before it goes out")?;
-                    demand(!self.caller_gone, "no leg for a caller that has left")?;
-                    demand(self.legs.len() < self.allowed, "no more attempts than allowed")?;
-                    self.start(spec.leg, &spec.carrier)?;
-                    batch.starts = Some(spec.leg);
-                }
-                Command::Record(attempt) => match &attempt.verdict {
-                    None => opened = Some(LegId(attempt.n)),
-                    Some(verdict) => batch.settles = Some(self.settle(attempt, verdict, tally)?),
-                },
-                Command::Connect(id) => {
-                    let is_its_answer = matches!(input, Some(Input::Leg(leg, LegEvent::Answered(_))) if leg == id);
-                    demand(is_its_answer, "no leg is connected but at its answer")?;
-                    demand(self.live() == Some(*id), "no settled leg is connected")?;
-                    let answered = self.legs.values().filter(|leg| leg.answered).count();
-                    demand(answered == 1, "one leg is answered, and no more")?;
-                    batch.connects = Some(*id);
-                }
-                Command::AbandonLeg(id, reason) => {
-                    let leg = self.legs.get(id).ok_or("no unknown leg is given up")?;
-                    demand(leg.settled, "a leg has its end on record before it is given up")?;
-                    demand(!leg.taken, "a leg that the dialer took is never touched")?;
-                    batch.abandons.push((*id, *reason));
-                }
-                Command::AskLeg(id) => {
-                    let is_silent = self.live() == Some(*id) && self.legs[id].progress == Progress::None;
-                    demand(is_silent, "only a silent leg is asked")?;
-                    batch.asks = Some(*id);
-                }
-                Command::Finish(result) => {
-                    self.word()?;
-                    batch.finishes = true;
-                    self.is_the_right_word(result, tally)?;
-                }
-                Command::HandBack => {
-                    self.word()?;
-                    batch.finishes = true;
-                    let nothing_dialled = self.legs.is_empty() && !self.refused_for_a_limit;
-                    demand(
-                        nothing_dialled,
-                        "plain Dial() only where nothing was dialled or refused for a limit",
-                    )?;
-                    tally.count(Rule::HandedBack);
-                }
-                Command::Indicate(_) | Command::ArmTimer(..) => {}
-            }
-        }
-        Ok(batch)
-    }
-
-    fn may_propose(&self, id: LegId, carrier: &CarrierId, now: Now) -> Checked {
-        demand(!self.caller_gone, "no attempt after the caller has gone")?;
-        demand(
-            !self.legs.values().any(|leg| leg.answered),
-            "no attempt after an answer",
-        )?;
-        demand(self.words == 0, "no attempt after the last word")?;
-        demand(
-            self.live().is_none(),
-            "one leg at a time, and each is settled before the next",
-        )?;
-        demand(
-            self.plan.get(self.proposed) == Some(carrier),
-            "carriers in the order of the plan, each once",
-        )?;
-        demand(!self.legs.contains_key(&id), "every attempt is a new leg")?;
-        demand(self.legs.len() < self.allowed, "no more attempts than allowed")?;
-        let in_time = self.proposed == 0 || self.left(now) >= self.limit.minimum_attempt;
-        demand(in_time, "no attempt but the first with less than the minimum left")
-    }
-
-    fn start(&mut self, id: LegId, carrier: &CarrierId) -> Checked {
-        let leg = Leg {
-            carrier: carrier.clone(),
-            progress: Progress::None,
-            answered: false,
-            taken: false,
-            settled: false,
-        };
-        demand(self.legs.insert(id, leg).is_none(), "every attempt is a new leg")
-    }
-
-    fn settle(&mut self, attempt: &Attempt, verdict: &Verdict, tally: &mut Tally) -> Result<(LegId, Verdict), String> {
-        let id = LegId(attempt.n);
-        let leg = self
-            .legs
-            .get_mut(&id)
-            .ok_or("no end on record of a leg that was not started")?;
-        demand(!leg.settled, "one decision and one end on record for each leg")?;
-        demand(attempt.ended_ms.is_some(), "an end has its time")?;
-        leg.settled = true;
-        let stands = self
-            .last_word
-            .as_ref()
-            .is_some_and(|(finding, _)| *finding == Finding::Definitive && verdict.finding == Finding::Nothing);
-        tally.count_if(stands, Rule::DefinitiveStands);
-        if !stands {
-            self.last_word = Some((verdict.finding, verdict.dialer.clone()));
-        }
-        Ok((id, verdict.clone()))
-    }
-
-    fn word(&mut self) -> Checked {
-        demand(!self.caller_gone, "no last word for a caller that has left")?;
-        self.words += 1;
-        demand(self.words == 1, "one last word")?;
-        demand(self.live().is_none(), "every leg is settled before the last word")
-    }
-
-    fn is_the_right_word(&self, result: &DialerResult, tally: &mut Tally) -> Checked {
-        match &self.last_word {
-            Some((_, word)) => demand(
-                result == word,
-                "the last attempt's result, busy and dead numbers not hidden",
-            ),
-            None => {
-                tally.count(Rule::NoCircuit);
-                demand(self.refused_for_a_limit, "no result without an attempt or a limit")?;
-                demand(result.dialstatus == DialStatus::Congestion, "no circuit is congestion")
-            }
-        }
-    }
-
-    /// The one decision about the leg that is out, or none.
-    fn live_leg(
-        &mut self,
-        id: LegId,
-        event: &LegEvent,
-        batch: &Batch,
-        could: bool,
-        now: Now,
-        tally: &mut Tally,
-    ) -> Checked {
-        let answered = self.legs[&id].answered;
-        match event {
-            LegEvent::Started
-            | LegEvent::Connected
-            | LegEvent::Trying(_)
-            | LegEvent::Ringing(_)
-            | LegEvent::Media(_) => demand(
-                batch.settles.is_none() && !batch.proposes,
-                "signs of life decide nothing",
-            ),
-            LegEvent::Silent => {
-                let silent = self.legs[&id].progress == Progress::None;
-                let left = batch.abandons.contains(&(id, AbandonReason::NoResponse));
-                demand(
-                    left == (silent && could),
-                    "a silent leg is left when there is another carrier, and only then",
-                )?;
-                demand(left == batch.proposes, "the guard only moves on")?;
-                tally.count_if(left, Rule::GuardMovesOn);
-                tally.count_if(silent && !could, Rule::LastCandidateKeepsItsTime);
-                Ok(())
-            }
-            LegEvent::Answered(_) => demand(
-                batch.settles.is_none() && batch.abandons.is_empty() && !batch.finishes,
-                "an answer goes to the caller",
-            ),
-            LegEvent::Taken => demand(batch.finishes && batch.abandons.is_empty(), "a taken leg ends the call"),
-            LegEvent::Ended(_) if answered => {
-                tally.count_if(self.proposed < self.plan.len(), Rule::AnsweredOnce);
-                demand(batch.finishes && !batch.proposes, "an answered call has had its answer")
-            }
-            LegEvent::Ended(evidence) => self.failed(id, evidence, batch, could, now, tally),
-        }
-    }
-
-    /// A leg ended without an answer.
-    fn failed(
-        &mut self,
-        id: LegId,
-        evidence: &Evidence,
-        batch: &Batch,
-        could: bool,
-        now: Now,
-        tally: &mut Tally,
-    ) -> Checked {
-        let (settled, verdict) = batch.settles.as_ref().ok_or("an end is decided about")?;
-        demand(*settled == id, "the decision is about the leg that ended")?;
-        let progress = self.legs[&id].progress;
-        if progress == Progress::Answered {
-            return demand(
-                batch.finishes && !batch.proposes,
-                "a leg that was answered unseen is an answer",
-            );
-        }
-        let policy = self.policy(id);
-        let after_media = progress == Progress::Media && is_early_server_failure(evidence, policy);
-        let reached = progress >= Progress::Ringing;
-        let unseen = evidence.ended_by == EndedBy::Unseen && evidence.elapsed >= Duration::from_secs(1);
-        if reached && !policy.fakes_progress && !after_media {
-            tally.count_if(could, Rule::RangStops);
-            return demand(batch.finishes && !batch.proposes, "after ringing no further attempt");
-        }
-        if unseen {
-            tally.count_if(could, Rule::UnseenEndStops);
-            return demand(
-                batch.finishes && !batch.proposes,
-                "no further attempt after an end that nobody saw",
-            );
-        }
-        tally.count_if(
-            batch.proposes && reached && policy.fakes_progress,
-            Rule::FakedProgressMovesOn,
-        );
-        tally.count_if(
-            batch.proposes && after_media && !policy.fakes_progress,
-            Rule::EarlyFailureAfterMediaMovesOn,
-        );
-        let moves_on = match verdict.action {
-            Action::Stop => false,
-            Action::Next | Action::OneMore | Action::RepairAndRetry => true,
-        };
-        tally.count_if(!moves_on && could, Rule::VerdictStops);
-        if moves_on {
-            self.count_what_is_left(tally, now);
-        }
-        demand(
-            batch.proposes == (moves_on && could),
-            "a verdict that moves on does, while anything is left",
-        )?;
-        demand(batch.finishes != batch.proposes, "the next carrier or the last word")?;
-        tally.count_if(batch.proposes, Rule::MovesOn);
-        if verdict.action == Action::OneMore {
-            tally.count_if(batch.proposes, Rule::OneMore);
-            self.one_more_was_said = true;
-            self.allowed = self.allowed.min(self.legs.len() + 1);
-        }
-        Ok(())
-    }
-
-    fn count_what_is_left(&self, tally: &mut Tally, now: Now) {
-        let carriers = self.proposed < self.plan.len();
-        let attempts = self.legs.len() < self.allowed;
-        let time = self.left(now) >= self.limit.minimum_attempt;
-        tally.count_if(carriers && !attempts && time, Rule::AttemptsExhausted);
-        tally.count_if(
-            carriers && !attempts && time && self.one_more_was_said,
-            Rule::OneMoreWasTheLast,
-        );
-        tally.count_if(carriers && attempts && !time, Rule::TimeExhausted);
-    }
-
-    /// A leg that is settled, or was never known.
-    fn settled_leg(&self, id: LegId, event: &LegEvent, commands: &[Command], tally: &mut Tally) -> Checked {
-        let is_answer = matches!(event, LegEvent::Answered(_));
-        tally.count(if is_answer {
-            Rule::LateAnswer
-        } else {
-            Rule::SettledLegSpeaks
-        });
-        if is_answer {
-            let hung_up = [Command::AbandonLeg(id, AbandonReason::LateAnswer)];
-            return demand(commands == hung_up, "a late answer is hung up and nothing else");
-        }
-        demand(commands.is_empty(), "a settled leg's events change nothing")
-    }
-
-    fn caller_went(was_over: bool, live: Option<LegId>, commands: &[Command]) -> Checked {
-        match (was_over, live) {
-            (true, _) | (false, None) => {
-                demand(commands.is_empty(), "nothing is left to do for a caller that has left")
-            }
-            (false, Some(id)) => match commands {
-                [
-                    Command::Record(attempt),
-                    Command::AbandonLeg(leg, AbandonReason::CallerGone),
-                ] => demand(attempt.n == id.0 && *leg == id, "the leg goes with its caller"),
-                _ => Err("the leg goes with its caller".to_owned()),
-            },
-        }
-    }
-
-    fn refused(was_asked: bool, batch: &Batch, could: bool, tally: &mut Tally) -> Checked {
-        if !was_asked {
-            return Ok(());
-        }
-        tally.count_if(batch.proposes, Rule::RefusedAtTheDoor);
-        demand(
-            batch.proposes == could,
-            "a refusal at the door goes on while anything is left",
-        )?;
-        demand(batch.finishes != batch.proposes, "the next carrier or the last word")
-    }
-
-    fn timer(&self, timer: Timer, live: Option<LegId>, batch: &Batch, could: bool, tally: &mut Tally) -> Checked {
-        let waits_for = |id: LegId, below: Progress| live == Some(id) && self.legs[&id].progress < below;
-        match timer {
-            Timer::Ring(_) | Timer::Again(_) => demand(false, "nothing arms a timer for ringing or for a repair here"),
-            Timer::Guard(id) => {
-                let silent = waits_for(id, Progress::Trying);
-                tally.count_if(silent && self.engine_lost, Rule::EngineLostHoldsTimers);
-                tally.count_if(batch.asks.is_some(), Rule::GuardAsks);
-                demand(!batch.proposes && batch.settles.is_none(), "a guard only asks")?;
-                demand(
-                    batch.asks == Some(id).filter(|_| silent && could && !self.engine_lost),
-                    "a guard asks",
-                )
-            }
-            Timer::Progress(id) => {
-                let quiet = live == Some(id) || batch.settles.as_ref().is_some_and(|(settled, _)| *settled == id);
-                let quiet = quiet && self.legs[&id].progress < Progress::Ringing;
-                tally.count_if(quiet && self.engine_lost, Rule::EngineLostHoldsTimers);
-                tally.count_if(batch.proposes, Rule::ProgressMovesOn);
-                let moves_on = quiet && could && !self.engine_lost;
-                demand(
-                    batch.proposes == moves_on,
-                    "a leg without progress is left while anything is left",
-                )?;
-                demand(
-                    batch.abandons.contains(&(id, AbandonReason::NoProgress)) == moves_on,
-                    "a leg that is left is given up",
-                )
-            }
-            Timer::Limit => {
-                let unanswered = live.filter(|id| !self.legs[id].answered);
-                tally.count_if(unanswered.is_some(), Rule::LimitEnds);
-                demand(
-                    batch.finishes == unanswered.is_some(),
-                    "the limit ends what is not answered",
-                )?;
-                let given_up = unanswered.map(|id| (id, AbandonReason::OutOfTime));
-                demand(
-                    batch.abandons == Vec::from_iter(given_up),
-                    "what the limit ends is given up",
-                )
-            }
-        }
-    }
-}
-
-/// What `FailoverAfter183::IfServerFailure` lets move on: 500, 502, 503 and 504 within three seconds.
-fn is_early_server_failure(evidence: &Evidence, policy: &CarrierPolicy) -> bool {
-    policy.failover_after_183 == FailoverAfter183::IfServerFailure
-        && evidence.ended_by == EndedBy::Carrier
-        && evidence.elapsed < Duration::from_secs(3)
-        && evidence
-            .received_reply()
-            .is_some_and(|reply| matches!(reply.code, 500 | 502 | 503 | 504))
 }

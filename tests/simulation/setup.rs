@@ -66,7 +66,9 @@ pub fn call(draws: &mut Draws, policies: &Policies, now: Now) -> CallSpec {
             timers: Timers {
                 guard: Duration::from_millis(500 + draws.below(6_000)),
                 progress: Duration::from_millis(2_000 + draws.below(12_000)),
-                ring: None,
+                ring: draws
+                    .percent(40)
+                    .then(|| Duration::from_millis(1_000 + draws.below(12_000))),
             },
             because: String::new(),
         }],
@@ -76,13 +78,14 @@ pub fn call(draws: &mut Draws, policies: &Policies, now: Now) -> CallSpec {
         stages: stages.collect(),
         rejected: Vec::new(),
     };
+    // For most calls beyond their end.
+    let longest_setup = if draws.percent(40) { 12_000 } else { 600_000 };
     let hunt = Duration::from_millis(draws.below(60_000));
     let limit = TimeLimit {
         hunt_until: now.monotonic + hunt,
         ring_until: draws.percent(50).then(|| now.monotonic + hunt + Duration::from_secs(1)),
         minimum_attempt: Duration::from_secs(6),
-        // Beyond every call of the simulation; its rule has a story of its own (src/call/tests/timers.rs).
-        setup_until: now.monotonic + Duration::from_secs(3_600),
+        setup_until: now.monotonic + Duration::from_millis(draws.below(longest_setup)),
     };
     CallSpec {
         plan,
@@ -90,7 +93,7 @@ pub fn call(draws: &mut Draws, policies: &Policies, now: Now) -> CallSpec {
         limit,
         maximum_attempts: draws.below(6) as u32,
         ring_at_once: draws.percent(20),
-        changes_offers: false,
+        changes_offers: draws.percent(60),
         repeat_after: Duration::from_millis(100 + draws.below(1_900)),
     }
 }

@@ -37,8 +37,6 @@ struct WorldLeg {
     technology: Technology,
     started: Ms,
     progress: Progress,
-    /// The dialer has it: the engine no longer looks at it.
-    taken: bool,
 }
 
 /// Plays call `number` to its end. `told` is given every line of the story, unwritten.
@@ -195,17 +193,16 @@ impl World {
             }
             return None;
         }
-        // The dialer's customer: an engine reports no answer of a channel that it has let go.
-        if leg.taken && matches!(event, LegEvent::Answered(_)) {
-            return None;
-        }
         match &event {
             LegEvent::Trying(_) => leg.progress = leg.progress.max(Progress::Trying),
             LegEvent::Ringing(_) => leg.progress = leg.progress.max(Progress::Ringing),
             LegEvent::Media(_) => leg.progress = leg.progress.max(Progress::Media),
-            LegEvent::Taken => leg.taken = true,
-            LegEvent::Started | LegEvent::Silent | LegEvent::Answered(_) | LegEvent::Connected | LegEvent::Ended(_) => {
-            }
+            LegEvent::Started
+            | LegEvent::Silent
+            | LegEvent::Answered(_)
+            | LegEvent::Connected
+            | LegEvent::Taken
+            | LegEvent::Ended(_) => {}
         }
         let elapsed = Duration::from_millis(self.now.saturating_sub(leg.started));
         Some(match event {
@@ -274,7 +271,8 @@ impl World {
 
     /// A timer fires when it is due, or late.
     fn arm(&mut self, timer: Timer, due: Ms) {
-        let late = match self.draws.below(20) {
+        let seldom = if matches!(timer, Timer::Again(_)) { 2 } else { 20 };
+        let late = match self.draws.below(seldom) {
             0 => self.draws.below(8_000),
             _ => self.draws.below(4),
         };
@@ -299,7 +297,6 @@ impl World {
                 technology: spec.technology,
                 started: self.now,
                 progress: Progress::None,
-                taken: false,
             },
         );
         let backstop = Ms::try_from(spec.backstop.as_millis()).unwrap_or(Ms::MAX);
@@ -314,6 +311,13 @@ impl World {
             let mut evidence = self.evidence(leg, None, Progress::None);
             evidence.refused = true;
             self.leg_event(at, leg, LegEvent::Ended(evidence));
+            return;
+        }
+        let refused = if spec.repair.is_some() { 60 } else { 12 };
+        if self.draws.percent(refused) {
+            at += self.draws.below(3_000);
+            let code = self.draws.one_of(&[415, 488, 491, 491, 606]);
+            self.end(at, leg, code, Progress::None);
             return;
         }
         let mut progress = Progress::None;
@@ -348,9 +352,9 @@ impl World {
             _ => {
                 let code = match self.draws.below(3) {
                     0 => 300 + self.draws.below(400) as u16,
-                    _ => self
-                        .draws
-                        .one_of(&[403, 404, 408, 480, 486, 488, 500, 502, 503, 503, 503, 504, 603, 604]),
+                    _ => self.draws.one_of(&[
+                        403, 404, 404, 408, 420, 480, 486, 488, 500, 502, 503, 503, 503, 504, 603, 604,
+                    ]),
                 };
                 // Now and then the last event before the end was missed.
                 let seen = if self.draws.percent(5) {
@@ -377,8 +381,6 @@ impl World {
     }
 
     fn evidence(&mut self, leg: LegId, code: Option<u16>, progress: Progress) -> Evidence {
-        // What is repaired is tried again at the same carrier: stories of its own (src/call/tests/repairs.rs).
-        let code = code.map(|code| if code == 491 { 490 } else { code });
         let phrase = self
             .draws
             .one_of(&["", "", "No Route", "Too Many Calls", "Unallocated number"]);

@@ -157,6 +157,7 @@ async fn what_is_left_open_is_closed_but_for_what_is_alive(stage: Stage) {
         verdict: "stop".into(),
         why: "the daemon ended".into(),
         rule: Some("daemon_lost".into()),
+        ended_by: Some("unseen".into()),
         ..row
     };
     let lost = closed(open(attempt("lost", 2, 2_000)));

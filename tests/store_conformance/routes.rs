@@ -60,19 +60,24 @@ async fn the_same_route_is_not_added_twice(stage: Stage) {
         ..route("BACKUP")
     };
     let of_a_namesake = route("backup");
+    let at_night = NewRoute {
+        schedule: Some("22:00-06:00 UTC".into()),
+        ..route("BACKUP")
+    };
     for (id, other) in [
         (1, route("BACKUP")),
         (2, of_any_entry),
         (3, of_a_campaign),
         (4, route("OTHER")),
         (5, of_a_namesake),
+        (6, at_night),
     ] {
         assert_eq!(add(&store, other.clone()).await, RouteAdded::New(id));
         let later = NewRoute { priority: 9, ..other };
         assert_eq!(add(&store, later).await, RouteAdded::Same(id));
     }
-    assert_eq!(store.routing_tables().await.expect("are read").routes.len(), 5);
-    assert_eq!(store.latest_audit(10).await.expect("is read").len(), 5);
+    assert_eq!(store.routing_tables().await.expect("are read").routes.len(), 6);
+    assert_eq!(store.latest_audit(10).await.expect("is read").len(), 6);
 }
 
 /// Each store's own, so that they never say the same.

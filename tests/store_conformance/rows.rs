@@ -47,6 +47,13 @@ pub fn attempt(call: &str, n: u32, started_ms: i64) -> AttemptRow {
         channel_id: "1795220185.901000001".into(),
         sip_call_id: None,
         caller_channel: "Local/913125550100@default-00000001;2".into(),
+        technology: Some("PJSIP".into()),
+        answered_ms: None,
+        elapsed_ms: Some(91),
+        ended_by: Some("carrier".into()),
+        source: Some("received".into()),
+        authority: Some("default".into()),
+        health: Some("strong".into()),
     }
 }
 
@@ -62,6 +69,11 @@ pub fn open(attempt: AttemptRow) -> AttemptRow {
         verdict: "open".into(),
         why: String::new(),
         dialstatus: String::new(),
+        elapsed_ms: None,
+        ended_by: None,
+        source: None,
+        authority: None,
+        health: None,
         ..attempt
     }
 }

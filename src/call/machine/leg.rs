@@ -1,6 +1,6 @@
 //! One leg as the machine sees it, and what goes on record of it.
 
-use crate::call::{Attempt, Command, LegId, Now, Timer};
+use crate::call::{Attempt, AttemptEnd, Command, LegId, Now, Timer};
 use crate::routing::Candidate;
 use crate::verdict::{AbandonReason, EndedBy, Evidence, Progress, SipReply, Source, Verdict};
 
@@ -59,9 +59,12 @@ impl Leg {
         self.evidence(EndedBy::Us(reason), None, now)
     }
 
-    /// The dialer redirected the answered leg away: for the caller that is a normal end.
-    pub(super) fn taken(&self, now: Now) -> Evidence {
-        self.evidence(EndedBy::Carrier, Some(NORMAL_CLEARING), now)
+    /// The dialer redirected the answered leg away: for the caller that is a normal end. The answer itself may not have been
+    /// seen.
+    pub(super) fn taken(&mut self, now: Now) -> Evidence {
+        self.progress = Progress::Answered;
+        self.answered.get_or_insert(now);
+        self.evidence(EndedBy::Dialer, Some(NORMAL_CLEARING), now)
     }
 
     pub(super) fn evidence(&self, ended_by: EndedBy, q850: Option<u8>, now: Now) -> Evidence {
@@ -78,23 +81,37 @@ impl Leg {
         }
     }
 
-    pub(super) fn attempt(&self, ended: Option<Now>, q850: Option<u8>, verdict: Option<Verdict>) -> Attempt {
+    /// The record of a leg that is out.
+    pub(super) fn attempt(&self) -> Attempt {
         let since_start = |then: Now| then.wall_ms - self.started.wall_ms;
         Attempt {
             n: self.id.0,
             carrier: self.candidate.carrier.clone(),
+            technology: self.candidate.technology,
             wire_number: self.candidate.wire_number.clone(),
             started_ms: self.started.wall_ms,
             progress: self.progress,
             pdd_ms: self.first_progress.map(since_start),
             answered_after_ms: self.answered.map(since_start),
-            ended_ms: ended.map(|now| now.wall_ms),
-            reply: verdict
-                .as_ref()
-                .and_then(|verdict| verdict.dialer.tech.clone())
-                .or_else(|| self.last_reply.clone()),
-            q850,
-            verdict,
+            reply: self.last_reply.clone(),
+            end: None,
+        }
+    }
+
+    /// The record of a leg that has ended.
+    pub(super) fn ended_attempt(&self, evidence: &Evidence, verdict: Verdict, now: Now) -> Attempt {
+        let out = self.attempt();
+        Attempt {
+            reply: verdict.dialer.tech.clone().or(out.reply),
+            end: Some(AttemptEnd {
+                at_ms: now.wall_ms,
+                elapsed: evidence.elapsed,
+                ended_by: evidence.ended_by,
+                source: evidence.source,
+                q850: evidence.q850,
+                verdict,
+            }),
+            ..out
         }
     }
 }

@@ -90,6 +90,7 @@ impl Call {
             legs_started: id.0,
             // The leg may be a repaired one already.
             repaired: vec![carrier],
+            taken: Vec::new(),
             repeat_after: spec.repeat_after,
             changes_offers: spec.changes_offers,
             ring_indicated: resumed.progress >= Progress::Ringing,

@@ -41,7 +41,7 @@ fn ends(story: &Story) -> BTreeMap<u32, usize> {
     let mut ends: BTreeMap<u32, usize> = BTreeMap::new();
     for command in &story.said {
         if let Command::Record(attempt) = command {
-            *ends.entry(attempt.n).or_default() += usize::from(attempt.verdict.is_some());
+            *ends.entry(attempt.n).or_default() += usize::from(attempt.end.is_some());
         }
     }
     ends
@@ -66,7 +66,13 @@ proptest! {
     fn no_order_of_events_breaks_the_rules(inputs in prop::collection::vec(any_input(), 0..40)) {
         let mut story = Story::of(&["A", "B", "C", "D"]);
         let mut caller_gone = false;
+        let mut taken = Vec::new();
         for input in inputs {
+            if let Input::Leg(leg, LegEvent::Taken) = &input
+                && story.legs().len() >= leg.0 as usize
+            {
+                taken.push(*leg);
+            }
             let tried_before = story.carriers_tried().len();
             caller_gone |= input == Input::CallerGone;
             let connected_before = connected(&story) > 0;
@@ -75,14 +81,46 @@ proptest! {
             let tried = story.carriers_tried().len();
             prop_assert!(tried == tried_before || (!caller_gone && !connected_before), "no attempt after the end");
             let only_tidies = story.said[said_before..].iter().all(|it| matches!(it, Command::AbandonLeg(..)));
+            let touched = story.said[said_before..].iter();
+            let touched: Vec<LegId> = touched
+                .filter_map(|it| if let Command::AbandonLeg(leg, _) = it { Some(*leg) } else { None })
+                .collect();
+            prop_assert!(!touched.iter().any(|leg| taken.contains(leg)), "a live customer is never touched");
             prop_assert!(!over_before || only_tidies, "after the end nothing but tidying up");
             prop_assert!(!over_before || story.call.is_over(), "the end is the end");
             prop_assert!(ends(&story).values().all(|ends| *ends <= 1), "each leg is settled once");
         }
-        prop_assert!(story.carriers_tried().len() <= 3);
+        prop_assert!(story.legs().len() <= 3, "no more attempts than allowed, repaired ones among them");
         prop_assert!(last_words(&story) <= 1, "one last word");
         prop_assert!(connected(&story) <= 1, "one answered leg");
         prop_assert!(story.call.is_over() || last_words(&story) == 0, "a result ends the call");
+    }
+
+    #[test]
+    fn repairs_are_attempts_like_any_other(
+        ends in prop::collection::vec(prop::sample::select(vec![488_u16, 491, 606, 503, 403]), 1..12),
+        maximum_attempts in 0_u32..6,
+    ) {
+        let mut story = Story::of(&["A"]);
+        let candidates = ["A", "B", "C", "D"].map(candidate).to_vec();
+        let spec = CallSpec {
+            maximum_attempts,
+            ..spec(candidates, story.now, Duration::from_secs(25), None, Arc::default())
+        };
+        let (call, commands) = Call::new(spec, story.now);
+        (story.call, story.said) = (call, Vec::new());
+        story.take(commands);
+        for (leg, code) in (1..).zip(ends) {
+            story.leg(leg, LegEvent::Ended(sip(code, 34)));
+            story.tell(Input::TimerFired(Timer::Again(LegId(leg))));
+        }
+        let legs = story.legs();
+        prop_assert!(legs.len() <= maximum_attempts.max(1) as usize, "{:?}", legs);
+        for carrier in ["A", "B", "C", "D"] {
+            let of_carrier = legs.iter().filter(|(id, _)| *id == carrier);
+            let repairs: Vec<bool> = of_carrier.map(|(_, repair)| repair.is_some()).collect();
+            prop_assert!(matches!(repairs.as_slice(), [] | [false] | [false, true]), "{:?}", legs);
+        }
     }
 
     #[test]

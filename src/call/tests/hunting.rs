@@ -198,6 +198,14 @@ fn a_caller_that_hangs_up_after_the_answer_had_its_call_answered() {
 }
 
 #[test]
+fn a_leg_that_the_dialer_took_is_left_alone_whatever_is_told_of_it_later() {
+    let mut story = Story::of(&["A", "B"]);
+    story.leg(1, LegEvent::Taken).leg(1, LegEvent::Answered(None));
+    assert_eq!(story.results(), [(DialStatus::Answer, Some(16))]);
+    assert!(story.abandoned().is_empty(), "{:?}", story.abandoned());
+}
+
+#[test]
 fn a_late_answer_is_hung_up() {
     let mut story = Story::of(&["A", "B"]);
     story
@@ -253,7 +261,7 @@ fn every_leg_is_on_record_before_it_goes_out_and_its_end_before_the_next_step() 
             Command::Record(attempt) => Some(format!(
                 "record {} {}",
                 attempt.n,
-                match (&attempt.verdict, attempt.answered_after_ms) {
+                match (attempt.end.as_ref().map(|end| &end.verdict), attempt.answered_after_ms) {
                     (Some(_), _) => "ended",
                     (None, Some(_)) => "answered",
                     (None, None) => "open",

@@ -210,7 +210,7 @@ impl Story {
     fn recorded_statuses(&self) -> Vec<DialStatus> {
         let ended = self.said.iter().filter_map(|command| {
             if let Command::Record(attempt) = command {
-                attempt.verdict.as_ref()
+                attempt.end.as_ref().map(|end| &end.verdict)
             } else {
                 None
             }

@@ -15,22 +15,35 @@ fn a_codec_refusal_is_tried_again_with_other_codecs_before_the_backup() {
 }
 
 #[test]
-fn a_carrier_is_repaired_once_and_takes_no_attempt_from_the_others() {
+fn a_carrier_is_repaired_once_and_that_is_an_attempt_like_any_other() {
     let mut story = Story::of(&["A", "B", "C", "D"]);
-    for leg in 1..=6 {
+    for leg in 1..=3 {
         story.leg(leg, LegEvent::Ended(sip(488, 58)));
     }
-    let codecs = Some(Repair::OtherCodecs);
-    let expected = [
-        ("A", None),
-        ("A", codecs),
-        ("B", None),
-        ("B", codecs),
-        ("C", None),
-        ("C", codecs),
-    ];
-    assert_eq!(story.legs(), expected);
+    let expected = [("A", None), ("A", Some(Repair::OtherCodecs)), ("B", None)];
+    assert_eq!(story.legs(), expected, "three attempts are allowed");
     assert_eq!(story.results(), [(DialStatus::ChanUnavail, Some(58))]);
+}
+
+#[test]
+fn a_repair_that_is_not_let_out_takes_no_attempt() {
+    let mut story = Story::of(&["A", "B", "C"]);
+    let refused = Input::Leg(LegId(1), LegEvent::Ended(sip(488, 58)));
+    let commands = story.call.handle(refused, story.now);
+    assert_eq!(commands.last(), Some(&Command::Admit(LegId(2), CarrierId::from("A"))));
+    story.tell(Input::Refused(LegId(2), AdmissionRefusal::ChannelLimit));
+    story.leg(3, LegEvent::Ended(sip(503, 34)));
+    assert_eq!(story.legs(), [("A", None), ("B", None), ("C", None)]);
+}
+
+#[test]
+fn the_last_attempt_is_not_repaired() {
+    let mut story = Story::of(&["A", "B", "C"]);
+    for leg in 1..=2 {
+        story.leg(leg, LegEvent::Ended(sip(503, 34)));
+    }
+    story.leg(3, LegEvent::Ended(sip(488, 58)));
+    assert_eq!(story.legs(), [("A", None), ("B", None), ("C", None)]);
 }
 
 #[test]
@@ -44,7 +57,7 @@ fn the_record_says_what_was_done() {
         .iter()
         .filter_map(|command| {
             if let Command::Record(attempt) = command {
-                attempt.verdict.as_ref().map(|verdict| verdict.action)
+                attempt.end.as_ref().map(|end| end.verdict.action)
             } else {
                 None
             }

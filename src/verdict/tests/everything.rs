@@ -13,9 +13,10 @@ const PROGRESS: [Progress; 5] = [
     Progress::Media,
     Progress::Answered,
 ];
-const ENDS: [EndedBy; 8] = [
+const ENDS: [EndedBy; 9] = [
     EndedBy::Carrier,
     EndedBy::Caller,
+    EndedBy::Dialer,
     EndedBy::Unseen,
     EndedBy::Us(AbandonReason::NoResponse),
     EndedBy::Us(AbandonReason::NoProgress),

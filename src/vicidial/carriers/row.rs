@@ -59,6 +59,9 @@ impl<'a> RowReader<'a> {
     /// The carrier, and what VICIdial writes into the channel driver's files for it.
     pub(super) fn read(&mut self, protocol: Protocol, surroundings: &Surroundings<'_>) -> Option<(Carrier, String)> {
         let account = self.read_account(surroundings.templates);
+        if protocol.technology() == Technology::Pjsip {
+            self.refuse_redirections(&account);
+        }
         let dial_lines = self.read_dialplan(surroundings);
         if self.is_left_out() {
             return None;
@@ -105,14 +108,28 @@ impl<'a> RowReader<'a> {
         };
         let own_lines = own.split('\n').count();
         let sections = Account::parse(&text);
-        for error in &sections.errors {
-            let (field, line) = match error.line.checked_sub(own_lines) {
-                None | Some(0) => (CarrierField::AccountEntry, error.line),
-                Some(line) => (CarrierField::Template, line),
-            };
+        let block = AccountBlock {
+            text,
+            sections,
+            own_lines,
+        };
+        for error in &block.sections.errors {
+            let (field, line) = block.place(error.line);
             self.problem(field, Some(line), CarrierFault::Account(error.clone()));
         }
-        AccountBlock { text, sections }
+        block
+    }
+
+    /// See decision 4. Any word but Asterisk's default `user` makes `res_pjsip` follow by itself.
+    fn refuse_redirections(&mut self, account: &AccountBlock) {
+        const KEYS: [&str; 2] = ["redirect_method", "endpoint/redirect_method"];
+        let settings = account.sections.sections.iter().flat_map(|section| &section.settings);
+        let methods = settings.filter(|setting| KEYS.iter().any(|key| setting.key.eq_ignore_ascii_case(key)));
+        for setting in methods.filter(|setting| !setting.value.eq_ignore_ascii_case("user")) {
+            let (field, line) = account.place(setting.line);
+            let method = setting.value.clone();
+            self.problem(field, Some(line), CarrierFault::FollowsRedirections { method });
+        }
     }
 
     /// The usual backup: an account, and no prefix of its own to be dialled by.
@@ -266,6 +283,18 @@ impl<'a> RowReader<'a> {
 struct AccountBlock {
     text: String,
     sections: Account,
+    /// Lines of the row itself; those of its template follow.
+    own_lines: usize,
+}
+
+impl AccountBlock {
+    /// The column that a line of the block stands in, and its number there.
+    fn place(&self, line: usize) -> (CarrierField, usize) {
+        match line.checked_sub(self.own_lines) {
+            None | Some(0) => (CarrierField::AccountEntry, line),
+            Some(line) => (CarrierField::Template, line),
+        }
+    }
 }
 
 impl Surroundings<'_> {

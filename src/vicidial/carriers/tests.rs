@@ -507,6 +507,51 @@ fn faults_that_the_carrier_serves_with() {
 }
 
 #[test]
+fn an_endpoint_that_follows_redirections_is_named() {
+    let own = "[trunk]\ntype = aor\n[trunk]\ntype = endpoint\nredirect_method = uri_pjsip\n";
+    let with = |protocol: &str, account_entry: &str| CarrierRow {
+        account_entry: account_entry.into(),
+        ..row("A", protocol)
+    };
+    let method = |method: &str| CarrierFault::FollowsRedirections { method: method.into() };
+    assert_eq!(
+        only_fault(&[with("PJSIP", own)]),
+        (CarrierField::AccountEntry, Some(5), method("uri_pjsip"))
+    );
+    let wizard = "[w]\ntype = wizard\nremote_hosts = 192.0.2.1\nendpoint/Redirect_Method = uri_core";
+    assert_eq!(
+        only_fault(&[with("PJSIP_WIZ", wizard)]),
+        (CarrierField::AccountEntry, Some(4), method("uri_core"))
+    );
+    for (protocol, harmless) in [
+        ("PJSIP", own.replace("uri_pjsip", "USER")),
+        ("SIP", own.replace("endpoint", "peer")),
+    ] {
+        let table = read(&[with(protocol, &harmless)]);
+        assert_eq!(table.problems, [], "{protocol} {harmless}");
+        assert_eq!(table.carriers.len(), 1);
+    }
+    let template = TemplateRow {
+        template_id: "SHARED".into(),
+        template_contents: "qualify_frequency = 30\nredirect_method = uri_core".into(),
+    };
+    let templated = CarrierRow {
+        template_id: "SHARED".into(),
+        ..with("PJSIP", "[trunk]\ntype = endpoint")
+    };
+    let table = read_carriers(&[templated], &[template], OWN);
+    assert_eq!(
+        table
+            .problems
+            .iter()
+            .map(|problem| (problem.field, problem.line))
+            .collect::<Vec<_>>(),
+        [(CarrierField::Template, Some(2))]
+    );
+    assert_eq!(table.carriers.len(), 1, "it serves");
+}
+
+#[test]
 fn a_problem_says_where_it_is_and_what_follows() {
     let table = read(&[dialling("MAIN", "exten => _9X.,1,Dial(SIP/a/1&SIP/b/1)")]);
     assert_eq!(

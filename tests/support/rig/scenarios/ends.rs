@@ -34,8 +34,11 @@ pub(super) async fn caller_cancels(rig: &mut Rig, report: &mut Report) -> Result
     );
     report.equal(
         "attempts",
-        attempts.iter().map(|row| row.why.as_str()).collect::<Vec<_>>(),
-        vec!["caller hung up"],
+        attempts
+            .iter()
+            .map(|row| (row.rule.as_deref(), row.ended_by.as_deref()))
+            .collect::<Vec<_>>(),
+        vec![(Some("caller_gone"), Some("caller"))],
     );
 
     let native = rig.number(Entry::Primary);

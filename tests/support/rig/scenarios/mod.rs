@@ -13,6 +13,7 @@ mod logs;
 mod mariadb;
 mod media;
 mod operator;
+mod own_limits;
 mod parity;
 mod races;
 mod records;
@@ -90,6 +91,7 @@ pub const ALL: &[Scenario] = scenarios![
     "404 dead number" Short => failures::dead_number,
     "silent primary" Short => silence::silent_primary,
     "100 then silence" Short => silence::trying_only,
+    "limits of its own: ring, set-up, attempts" Short => own_limits::all,
     "caller cancels while it rings" Short => ends::caller_cancels,
     "caller ends first" Short => ends::caller_ends,
     "callee ends first" Short => ends::callee_ends,
@@ -269,6 +271,13 @@ async fn finish(
         .map(|row| (row.carrier_id.as_str(), row.sip_code, row.verdict.as_str()))
         .collect();
     report.equal("attempts", seen.as_slice(), expected.attempts);
+    report.check(
+        "what each verdict rests on is on record",
+        attempts.iter().all(|row| {
+            let words = [&row.rule, &row.authority, &row.ended_by, &row.source, &row.health];
+            words.into_iter().all(Option::is_some) && row.elapsed_ms.is_some()
+        }),
+    );
     let last = attempts.last().map(|row| row.dialstatus.as_str());
     report.equal(
         "DIALSTATUS on record of the last attempt",

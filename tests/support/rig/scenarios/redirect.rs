@@ -110,6 +110,9 @@ async fn redirected(rig: &mut Rig, report: &mut Report, daemon: Daemon) -> Resul
         let attempts = rig.attempts(&end, 1).await?;
         report.crankback_said(&attempts, &calls);
         report.equal("attempts", attempts.len(), 1);
+        if rig.engine == Engine::Stasis {
+            report.equal("who ended it", attempts[0].ended_by.as_deref(), Some("dialer"));
+        }
     }
     Ok(())
 }

@@ -28,13 +28,18 @@ pub(super) async fn silent_primary(rig: &mut Rig, report: &mut Report) -> Result
         let attempts = rig.attempts(&end, 2).await?;
         let seen: Vec<_> = attempts
             .iter()
-            .map(|row| (row.carrier_id.as_str(), row.sip_code, row.why.as_str()))
+            .map(|row| (row.carrier_id.as_str(), row.sip_code, row.rule.as_deref()))
             .collect();
         let expected = [
-            ("PRIMARY", None, "no response from the carrier"),
-            ("BACKUP", Some(200), "answered"),
+            ("PRIMARY", None, Some("no_response")),
+            ("BACKUP", Some(200), Some("answered")),
         ];
         report.equal("attempts", seen.as_slice(), expected.as_slice());
+        report.equal(
+            "who ended the silent leg",
+            attempts[0].ended_by.as_deref(),
+            Some("crankback"),
+        );
         let (primary, backup) = (rig.seen(&rig.primary, number), rig.seen(&rig.backup, number));
         report.equal(
             "INVITEs at the primary and the backup",
