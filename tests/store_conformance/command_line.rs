@@ -92,7 +92,8 @@ async fn migrate_says_what_it_applied(stage: Stage) {
     assert_eq!(
         text,
         format!(
-            "{url}: applied 0001_routes_and_attempts, 0002_vicidial_tables, 0003_audit, 0004_vicidial_edits, 0005_carriers\n"
+            "{url}: applied 0001_routes_and_attempts, 0002_vicidial_tables, 0003_audit, 0004_vicidial_edits, 0005_carriers, \
+             0009_carrier_engine\n"
         )
     );
     let json = program.run(&scene.url(), &["-o", "json", "db", "migrate"]).json(0);
@@ -124,13 +125,13 @@ async fn status_counts_and_tells_ages(stage: Stage) {
     assert_eq!(json["url"], scene.url().to_string());
     assert_eq!(
         (&json["schema"], &json["needed"], &json["state"]),
-        (&json!(5), &json!(5), &json!("current"))
+        (&json!(9), &json!(9), &json!("current"))
     );
     let rows = json!({ "crankback_outbound_routes": 1, "crankback_carriers": 0, "crankback_attempts": 2, "crankback_audit": 1,
                        "vicidial_server_carriers": 0, "vicidial_conf_templates": 0, "servers": 0, "vicidial_campaigns": 0 });
     assert_eq!(json["rows"], rows);
     let text = program.run(&scene.url(), &["db", "status"]).expect(0);
-    for part in ["5; up to date", "1 row\n", "2 rows", "from 2 h to "] {
+    for part in ["9; up to date", "1 row\n", "2 rows", "from 2 h to "] {
         assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
 

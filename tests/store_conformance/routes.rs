@@ -212,7 +212,7 @@ async fn what_is_set_about_a_carrier_comes_back_and_can_be_taken_back(stage: Sta
         row.max_cps = Some(u32::MAX);
         row.engine = Some("agi".into());
     });
-    assert_eq!(rows.await, [set.clone()]);
+    assert_eq!(rows.await.as_slice(), std::slice::from_ref(&set));
     let rows = change(|row| row.engine = None);
     assert_eq!(rows.await, [CarrierSettingsRow { engine: None, ..set }]);
 }
