@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::admission::CarrierLimits;
 use crate::carrier::{Carrier, CarrierId, NumberFormat, Timers};
 use crate::config::Settings;
+use crate::health::OperatorSetting;
 use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable};
 use crate::store::{CarrierSettingsRow, Fingerprint, RouteRow, RoutingTables, Store, StoreError};
 use crate::verdict::{CarrierPolicies, Rulebook};
@@ -92,6 +93,18 @@ impl Snapshot {
                 entries.map(|carrier| carrier.id.clone()).collect()
             }
         }
+    }
+
+    /// Every carrier with what the operator said of it; enabled where nothing was said or the word is not known.
+    pub fn operator_settings(&self) -> Vec<(CarrierId, OperatorSetting)> {
+        let setting = |carrier: &Carrier| {
+            let mut rows = self.carrier_settings.iter();
+            let row = rows.find(|row| row.carrier_id == carrier.id.as_str());
+            row.and_then(|row| carrier_settings::operator(row).ok())
+                .unwrap_or_default()
+        };
+        let carriers = self.carriers.iter();
+        carriers.map(|carrier| (carrier.id.clone(), setting(carrier))).collect()
     }
 
     /// Translates the rows for the dialer of `settings`, as they stand.
