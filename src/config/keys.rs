@@ -6,7 +6,10 @@ use serde::de::{Deserializer, Visitor, value::Error};
 use crate::nearest::nearest;
 
 use super::document::{AriDocument, Document, ServerDocument, StoreDocument};
-use super::settings::{AgiSettings, AttemptsSettings, CallSettings, ControlSettings, LogSettings, MetricsSettings};
+use super::settings::{
+    AgiSettings, AttemptsSettings, CallSettings, ControlSettings, HealthConfig, LogSettings, MetricsSettings,
+    ProbeSettings,
+};
 
 /// The sections.
 pub(super) fn sections() -> &'static [&'static str] {
@@ -23,6 +26,8 @@ pub(super) fn keys(section: &str) -> &'static [&'static str] {
         "call" => fields_of::<CallSettings>(),
         "attempts" => fields_of::<AttemptsSettings>(),
         "control" => fields_of::<ControlSettings>(),
+        "health" => fields_of::<HealthConfig>(),
+        "probe" => fields_of::<ProbeSettings>(),
         "metrics" => fields_of::<MetricsSettings>(),
         "log" => fields_of::<LogSettings>(),
         _ => &[],

@@ -87,7 +87,13 @@ impl Handlers {
             Query::Carrier { id } => Answer::Carrier(carriers::show(&*self.snapshot().await?, &self.settings, &id)?),
             Query::Routes => Answer::Routes(routes::list(&*self.snapshot().await?)),
             Query::Explain(asked) => {
-                Answer::Explain(explain::explain(&*self.snapshot().await?, &self.settings, asked)?)
+                let health = self.daemon.as_ref().map(|daemon| daemon.health()).unwrap_or_default();
+                Answer::Explain(explain::explain(
+                    &*self.snapshot().await?,
+                    health,
+                    &self.settings,
+                    asked,
+                )?)
             }
             Query::Calls => Answer::Calls(self.calls().await?),
             Query::Attempts(wanted) => Answer::Attempts(AttemptsView {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ari;
 use crate::control::{self, AriStatus, CallCounts, RefreshError, StatusView, TablesStatus};
 use crate::engine::{Door, EngineCounters, HealthDesk, LiveCall, LiveState, LiveView, now};
+use crate::health::HealthView;
 use crate::snapshot::Snapshot;
 use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
@@ -68,6 +69,10 @@ impl control::Daemon for Handle {
 
     fn snapshot(&self) -> Arc<Snapshot> {
         self.tables.published().snapshot
+    }
+
+    fn health(&self) -> HealthView {
+        self.health.view()
     }
 
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
