@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::ari;
-use crate::config::{ConfigError, Engine, Listen, Settings};
+use crate::config::{ConfigError, Engine, Listen, OwnOptions, Settings};
 use crate::control::Handlers;
 use crate::engine::agi::tell_dialplan;
 use crate::engine::stasis::{Dispatcher, Shared};
@@ -158,7 +158,7 @@ pub async fn run(
         tokio::spawn(metrics::keep_open(address, metrics.clone(), gauges.refresh(), cancel));
     }
     tokio::spawn(health::tell_changes(health.clone(), metrics.clone()));
-    if settings.probe.enabled {
+    if settings.probe.options == OwnOptions::On {
         let probe = settings.probe.clone();
         tokio::spawn(probes::send_options(
             probe,

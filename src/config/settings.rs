@@ -301,7 +301,7 @@ pub enum Steering {
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeSettings {
     /// Whether any are sent.
-    pub enabled: bool,
+    pub options: OwnOptions,
     /// `interval_s`: from one to the next.
     #[serde(rename = "interval_s", deserialize_with = "seconds")]
     pub interval: Duration,
@@ -313,11 +313,21 @@ pub struct ProbeSettings {
 impl Default for ProbeSettings {
     fn default() -> Self {
         Self {
-            enabled: true,
+            options: OwnOptions::On,
             interval: ProbeTarget::DEFAULT_INTERVAL,
             timeout: ProbeTarget::DEFAULT_TIMEOUT,
         }
     }
+}
+
+/// Whether OPTIONS of our own are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnOptions {
+    /// To every carrier that they fit.
+    On,
+    /// To none.
+    Off,
 }
 
 /// `[metrics]`: numbers for machines that watch.
