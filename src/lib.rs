@@ -18,6 +18,7 @@
 //! - [`probe`]: SIP OPTIONS to carriers.
 //! - [`metrics`]: numbers for machines that watch.
 //! - [`ari`]: Asterisk's REST interface and its events.
+//! - [`ami`]: what Asterisk's manager interface tells and ARI does not.
 //! - [`agi`]: FastAGI: channels that the dialplan hands over.
 //! - [`vicidial`]: VICIdial's carrier table.
 //! - [`spool`]: attempts on disk until the store has them.
@@ -35,6 +36,7 @@
 
 pub mod admission;
 pub mod agi;
+pub mod ami;
 pub mod ari;
 pub mod asterisk_conf;
 pub mod call;

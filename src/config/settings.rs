@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::ami::Login;
 use crate::ari::{self, Credentials, Endpoint};
 use crate::health::HealthSettings;
 use crate::probe::ProbeTarget;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// Asterisk's REST interface.
     pub ari: AriSettings,
+    /// Asterisk's manager interface, where it is to be asked.
+    pub ami: AmiSettings,
     /// The FastAGI server.
     pub agi: AgiSettings,
     /// How a call is carried.
@@ -105,6 +108,18 @@ impl AriSettings {
     pub fn connection_as(&self, app: &str) -> Result<ari::Config, ari::ConfigError> {
         ari::Config::new(self.endpoint.clone(), self.credentials.clone(), app)
     }
+}
+
+/// `[ami]`: Asterisk's manager interface, which alone tells whether Asterisk's registrations stand.
+#[derive(Clone, Debug)]
+pub struct AmiSettings {
+    /// `address`, `username`, and `password` or the first line of `password_file`; `None` without a username: nobody asks.
+    pub login: Option<Login>,
+}
+
+impl AmiSettings {
+    /// The default of `address`.
+    pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5038);
 }
 
 /// `[agi]`: the FastAGI server; it runs when `call.engine` is `agi`.

@@ -406,12 +406,23 @@ impl Rig {
         Daemon::start(&self.program, &self.config, self.directory.path()).await
     }
 
+    /// The carrier table as one statement.
+    pub fn carrier_rows(&self) -> Result<String, LabError> {
+        let rows = table::rows(self.version);
+        let rows = rows.iter().map(table::guarded).collect::<Result<Vec<_>, _>>()?;
+        Ok(table::insert_statement(&rows))
+    }
+
+    /// A command of the program with a setting in the environment.
+    pub async fn crankback_with(&self, name: &str, value: &str, arguments: &str) -> Result<String, LabError> {
+        let mut program = self.program.clone();
+        program.environment.push((name.to_owned(), value.to_owned()));
+        run_blocking(program, self.config.clone(), arguments).await
+    }
+
     /// A command of the program, as an operator would give it. Carriers and calls go on meanwhile.
     pub async fn crankback(&self, arguments: &str) -> Result<String, LabError> {
-        let (program, config, arguments) = (self.program.clone(), self.config.clone(), arguments.to_owned());
-        let run = move || program.run(&config, &arguments.split_whitespace().collect::<Vec<_>>());
-        let done = tokio::task::spawn_blocking(run).await;
-        done.map_err(|error| LabError::Missing(error.to_string()))?
+        run_blocking(self.program.clone(), self.config.clone(), arguments).await
     }
 
     /// What a command of the program has to say to machines.
@@ -564,6 +575,13 @@ impl Rig {
         }
         Ok(())
     }
+}
+
+async fn run_blocking(program: Program, config: PathBuf, arguments: &str) -> Result<String, LabError> {
+    let arguments = arguments.to_owned();
+    let run = move || program.run(&config, &arguments.split_whitespace().collect::<Vec<_>>());
+    let done = tokio::task::spawn_blocking(run).await;
+    done.map_err(|error| LabError::Missing(error.to_string()))?
 }
 
 fn told(error: crankback::store::StoreError) -> LabError {
