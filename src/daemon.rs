@@ -4,8 +4,10 @@ mod engine_choice;
 mod fast_agi;
 mod gauges;
 mod handle;
+mod health;
 mod lost;
 mod operators;
+mod probes;
 mod records;
 mod reload;
 mod survivors;
@@ -21,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::ari;
-use crate::config::{ConfigError, Listen, Settings};
+use crate::config::{ConfigError, Listen, OwnOptions, Settings};
 use crate::control::Handlers;
 use crate::engine::stasis::{Dispatcher, Shared};
 use crate::engine::{Calls, Door, EngineCounters, LiveView, RunnerShared, now};
@@ -104,7 +106,13 @@ pub async fn run(
     let store = Store::open(&settings.store.url, IfMissing::Create).await?;
     let live_settings: LiveSettings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
     let door = Door::open();
-    let (reader, live_tables) = Reader::load(store.clone(), Arc::clone(&live_settings), door.clone()).await?;
+    let health_record = health::Record {
+        store: store.clone(),
+        server_ip: settings.server.ip.to_string(),
+    };
+    let health = health_record.open(&settings.health).await;
+    let (reader, live_tables) =
+        Reader::load(store.clone(), Arc::clone(&live_settings), door.clone(), health.clone()).await?;
 
     let config = settings.ari.connection()?;
     match ari::probe(&config).await {
@@ -137,21 +145,40 @@ pub async fn run(
     let counters = Arc::new(EngineCounters::default());
     let leaving = CancellationToken::new();
     let agi_counters = fast_agi::Counters::default();
+    let metrics = Metrics::new();
     let no_more_metrics = CancellationToken::new();
     if let Listen::At(address) = settings.metrics.listen {
         let gauges = Gauges {
-            metrics: Metrics::new(),
+            metrics: metrics.clone(),
             live: live.clone(),
             door: door.clone(),
+            health: health.clone(),
             waiting: waiting.clone(),
             tables: tables.clone(),
             ari_state: state.clone(),
         };
-        let metrics = gauges.metrics.clone();
         let cancel = no_more_metrics.clone();
-        tokio::spawn(metrics::keep_open(address, metrics, gauges.refresh(), cancel));
+        tokio::spawn(metrics::keep_open(address, metrics.clone(), gauges.refresh(), cancel));
     }
     let told_tables = tables.clone();
+    tokio::spawn(health::tell_changes(health.clone(), metrics.clone()));
+    if settings.probe.options == OwnOptions::On {
+        let probe = settings.probe.clone();
+        tokio::spawn(probes::send_options(
+            probe,
+            tables.clone(),
+            health.clone(),
+            metrics.clone(),
+        ));
+    }
+    tokio::spawn(probes::ask_asterisk(
+        client.clone(),
+        state.clone(),
+        tables.clone(),
+        health.clone(),
+    ));
+    let health_is_over = CancellationToken::new();
+    let health_kept = tokio::spawn(health_record.keep(health.clone(), health_is_over.clone()));
     let handle = Handle {
         started_ms,
         application: settings.ari.app.clone(),
@@ -161,6 +188,7 @@ pub async fn run(
         reload,
         live: live.clone(),
         door: door.clone(),
+        health: health.clone(),
         engine: Arc::clone(&counters),
         waiting: waiting.clone(),
         agi_counters: agi_counters.clone(),
@@ -192,6 +220,8 @@ pub async fn run(
         )),
         runner: RunnerShared {
             door: door.clone(),
+            health,
+            metrics,
             counters,
             records: Arc::new(Records::new(spool.clone(), settings.server.ip.to_string())),
             taken,
@@ -276,6 +306,10 @@ pub async fn run(
         error!("the task that serves operators had failed");
     }
     cancel_ari.cancel();
+    health_is_over.cancel();
+    if tokio::time::timeout(Duration::from_secs(5), health_kept).await.is_err() {
+        warn!("what is known of the carriers could not be written down in time");
+    }
     // It ends with the last call.
     if tokio::time::timeout(Duration::from_secs(5), moving.finished())
         .await

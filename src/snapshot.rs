@@ -12,12 +12,14 @@ use std::time::Duration;
 use crate::admission::CarrierLimits;
 use crate::carrier::{Carrier, CarrierId, NumberFormat, Timers};
 use crate::config::{Engine, Settings};
+use crate::health::OperatorSetting;
 use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable, ScheduleError};
 use crate::store::{CarrierSettingsRow, Fingerprint, RouteRow, RoutingTables, Store, StoreError};
 use crate::verdict::{CarrierPolicies, Rulebook};
 use crate::vicidial::carrier_problem::CarrierProblem;
 use crate::vicidial::carriers::{CarrierTable, read_carriers};
 use crate::vicidial::edits::{EditState, ServedCarriers};
+use crate::vicidial::sip_server::{SipServer, sip_server};
 
 pub(crate) use carrier_settings::overrides;
 pub use carrier_settings::{SettingError, SettingProblem};
@@ -46,6 +48,8 @@ pub struct Snapshot {
     pub policies: Arc<CarrierPolicies>,
     /// Who places the legs of calls that enter by a carrier's dialplan line; those that are not in it follow the configuration.
     pub entry_engines: BTreeMap<CarrierId, Engine>,
+    /// Where the carriers' SIP servers are, as far as their rows say.
+    pub sip_servers: Vec<(CarrierId, SipServer)>,
     /// What carriers allow this dialer; those that are not in it have no limits.
     pub limits: HashMap<CarrierId, CarrierLimits>,
     /// The campaigns that VICIdial has; empty without VICIdial.
@@ -106,6 +110,18 @@ impl Snapshot {
                 entries.map(|carrier| carrier.id.clone()).collect()
             }
         }
+    }
+
+    /// Every carrier with what the operator said of it; enabled where nothing was said or the word is not known.
+    pub fn operator_settings(&self) -> Vec<(CarrierId, OperatorSetting)> {
+        let setting = |carrier: &Carrier| {
+            let mut rows = self.carrier_settings.iter();
+            let row = rows.find(|row| row.carrier_id == carrier.id.as_str());
+            row.and_then(|row| carrier_settings::operator(row).ok())
+                .unwrap_or_default()
+        };
+        let carriers = self.carriers.iter();
+        carriers.map(|carrier| (carrier.id.clone(), setting(carrier))).collect()
     }
 
     /// Translates the rows for the dialer of `settings`, as they stand.
@@ -174,6 +190,11 @@ impl Snapshot {
         let (entry_engines, engine_problems) = carrier_settings::engines(&tables.carrier_settings);
         setting_problems.extend(engine_problems);
         let serving = served.carriers();
+        let server_of = |carrier: &Carrier| {
+            let account = carriers.accounts.get(&carrier.id)?;
+            Some((carrier.id.clone(), sip_server(carrier, account)?))
+        };
+        let sip_servers = serving.iter().filter_map(server_of).collect();
         let table = RouteTable::build(serving.clone(), routes.clone(), dial_prefixes.collect())
             .with_attempt_limit(settings.call.max_attempts.into());
         Self {
@@ -187,6 +208,7 @@ impl Snapshot {
             setting_problems,
             policies: Arc::new(policies),
             entry_engines,
+            sip_servers,
             limits,
             campaigns,
             dial_timeouts: Arc::new(dial_timeouts),

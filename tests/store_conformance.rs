@@ -17,6 +17,8 @@ mod command_line;
 mod daemon;
 #[path = "store_conformance/faults.rs"]
 mod faults;
+#[path = "store_conformance/health.rs"]
+mod health;
 #[path = "store_conformance/import.rs"]
 mod import;
 #[path = "store_conformance/latency.rs"]
@@ -74,13 +76,14 @@ fn main() -> ExitCode {
 
     let mut trials = Vec::new();
     for place in &places {
-        let on_both: [&[(&str, Case)]; 8] = [
+        let on_both: [&[(&str, Case)]; 9] = [
             &schema::CASES,
             &routes::CASES,
             &carriers::CASES,
             &attempts::CASES,
             &vicidial::CASES,
             &command_line::CASES,
+            &health::CASES,
             &import::CASES,
             &latency::CASES,
         ];

@@ -1,9 +1,7 @@
 //! The record of one attempt.
 
-use std::time::Duration;
-
 use crate::carrier::{CarrierId, Technology};
-use crate::verdict::{EndedBy, Progress, SipReply, Source, Verdict};
+use crate::verdict::{Evidence, Progress, SipReply, Verdict};
 
 /// One leg of a call as it goes on record; its key is the call and `n`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +33,8 @@ pub struct Attempt {
 pub struct AttemptEnd {
     /// Milliseconds since 1970.
     pub at_ms: i64,
-    /// From start to end, whatever the wall clock did.
-    pub elapsed: Duration,
-    /// Who ended it.
-    pub ended_by: EndedBy,
-    /// Who made the failure.
-    pub source: Source,
-    /// Asterisk's hangup cause (Q.850).
-    pub q850: Option<u8>,
+    /// What was seen of it.
+    pub evidence: Evidence,
     /// What it meant.
     pub verdict: Verdict,
 }

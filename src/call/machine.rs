@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::carrier::CarrierId;
+use crate::moment::Now;
 use crate::routing::Candidate;
 use crate::verdict::{
     AbandonReason, Action, CarrierPolicies, CarrierPolicy, Circumstances, DialerResult, EndedBy, Evidence, LastWord,
@@ -17,7 +18,7 @@ use crate::verdict::{
 };
 
 use super::command::{Command, Indication, LegSpec};
-use super::input::{AdmissionRefusal, Input, LegEvent, LegId, Now, Timer};
+use super::input::{AdmissionRefusal, Input, LegEvent, LegId, Timer};
 use super::repair::Repair;
 use super::spec::{CallSpec, TimeLimit};
 
@@ -67,11 +68,13 @@ pub struct Call {
     repaired: Vec<CarrierId>,
     /// Legs that the dialer has redirected away: live customers.
     taken: Vec<LegId>,
+    /// Carriers that passed the call on: they come again behind the others, and do not pass it on once more.
+    passed_on: Vec<CarrierId>,
     repeat_after: Duration,
     changes_offers: bool,
     ring_indicated: bool,
-    /// A leg was not let out because of a limit.
-    is_over_limit: bool,
+    /// A leg was not let out because of a limit, or no carrier may be used.
+    is_held_back: bool,
     engine_lost: bool,
     last_word: LastWord,
 }
@@ -79,6 +82,7 @@ pub struct Call {
 impl Call {
     /// A new call and its first commands.
     pub fn new(spec: CallSpec, now: Now) -> (Self, Vec<Command>) {
+        let is_held_back = spec.plan.is_held_back();
         let mut call = Self {
             state: State::Over,
             waiting: spec.plan.stages.into_iter().flat_map(|stage| stage.legs).collect(),
@@ -88,10 +92,11 @@ impl Call {
             legs_started: 0,
             repaired: Vec::new(),
             taken: Vec::new(),
+            passed_on: Vec::new(),
             repeat_after: spec.repeat_after,
             changes_offers: spec.changes_offers,
             ring_indicated: false,
-            is_over_limit: false,
+            is_held_back,
             engine_lost: false,
             last_word: LastWord::default(),
         };
@@ -183,18 +188,30 @@ impl Call {
     }
 
     fn refused(&mut self, id: LegId, refusal: AdmissionRefusal, now: Now, commands: &mut Vec<Command>) {
-        match &self.state {
-            State::Admitting { id: asked, .. } if *asked == id => {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Admitting {
+                id: asked, candidate, ..
+            } if asked == id => {
                 self.attempts_left += 1;
-                self.is_over_limit |= refusal != AdmissionRefusal::ShuttingDown;
+                match refusal {
+                    AdmissionRefusal::PassedOn => {
+                        self.passed_on.push(candidate.carrier.clone());
+                        self.waiting.push_back(candidate);
+                    }
+                    AdmissionRefusal::ShuttingDown => {}
+                    AdmissionRefusal::ChannelLimit
+                    | AdmissionRefusal::CallsPerSecondLimit
+                    | AdmissionRefusal::RetryBudget
+                    | AdmissionRefusal::TakenOut => self.is_held_back = true,
+                }
                 self.next_candidate(now, commands);
             }
-            State::Admitting { .. }
+            state @ (State::Admitting { .. }
             | State::Pausing { .. }
             | State::Trying { .. }
             | State::Connecting { .. }
             | State::Connected { .. }
-            | State::Over => {}
+            | State::Over) => self.state = state,
         }
     }
 
@@ -461,8 +478,8 @@ impl Call {
         self.state = State::Over;
         commands.push(match std::mem::take(&mut self.last_word).into_result() {
             Some(result) => Command::Finish(result),
-            // Plain Dial() would go above the limit that no leg was let out for.
-            None if self.is_over_limit => Command::Finish(DialerResult::no_circuit()),
+            // Plain Dial() would do what no leg was let out for.
+            None if self.is_held_back => Command::Finish(DialerResult::no_circuit()),
             None => Command::HandBack,
         });
     }
@@ -495,7 +512,12 @@ impl Call {
         self.attempts_left = self.attempts_left.saturating_sub(1);
         self.legs_started += 1;
         let id = LegId(self.legs_started);
-        commands.push(Command::Admit(id, candidate.carrier.clone()));
+        let carrier = candidate.carrier.clone();
+        commands.push(Command::Admit {
+            leg: id,
+            is_last_choice: repair.is_some() || self.waiting.is_empty() || self.passed_on.contains(&carrier),
+            carrier,
+        });
         self.state = State::Admitting { id, candidate, repair };
     }
 

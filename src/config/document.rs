@@ -12,7 +12,8 @@ use crate::store::StoreUrl;
 use super::error::ConfigError;
 use super::keys;
 use super::settings::{
-    AgiSettings, AttemptsSettings, CallSettings, ControlSettings, EngineSettings, LogSettings, MetricsSettings,
+    AgiSettings, AttemptsSettings, CallSettings, ControlSettings, EngineSettings, HealthConfig, LogSettings,
+    MetricsSettings, ProbeSettings,
 };
 
 /// All sections. Sections without a required key are read straight into their settings.
@@ -28,6 +29,8 @@ pub(super) struct Document {
     pub call: CallSettings,
     pub attempts: AttemptsSettings,
     pub control: ControlSettings,
+    pub health: HealthConfig,
+    pub probe: ProbeSettings,
     pub metrics: MetricsSettings,
     pub log: LogSettings,
 }

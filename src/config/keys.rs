@@ -7,7 +7,8 @@ use crate::nearest::nearest;
 
 use super::document::{AmiDocument, AriDocument, Document, ServerDocument, StoreDocument};
 use super::settings::{
-    AgiSettings, AttemptsSettings, CallSettings, ControlSettings, EngineSettings, LogSettings, MetricsSettings,
+    AgiSettings, AttemptsSettings, CallSettings, ControlSettings, EngineSettings, HealthConfig, LogSettings,
+    MetricsSettings, ProbeSettings,
 };
 
 /// The sections.
@@ -27,6 +28,8 @@ pub(super) fn keys(section: &str) -> &'static [&'static str] {
         "call" => fields_of::<CallSettings>(),
         "attempts" => fields_of::<AttemptsSettings>(),
         "control" => fields_of::<ControlSettings>(),
+        "health" => fields_of::<HealthConfig>(),
+        "probe" => fields_of::<ProbeSettings>(),
         "metrics" => fields_of::<MetricsSettings>(),
         "log" => fields_of::<LogSettings>(),
         _ => &[],

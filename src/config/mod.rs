@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 pub use error::{ConfigError, Problem};
 pub use settings::{
     AgiSettings, AmiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, EarlyMedia, Engine,
-    EngineSettings, Listen, LogFormat, LogLevel, LogSettings, MetricsSettings, ServerSettings, Settings, StoreSettings,
+    EngineSettings, HealthConfig, Listen, LogFormat, LogLevel, LogSettings, MetricsSettings, OwnOptions, ProbeSettings,
+    ServerSettings, Settings, Steering, StoreSettings,
 };
 
 /// Where the configuration is looked for when nobody names a file.

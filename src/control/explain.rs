@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::asterisk_conf::Pattern;
 use crate::carrier::{Carrier, DialEntry};
 use crate::config::Settings;
-use crate::routing::{CallRequest, Candidate, Plan, Rejection};
+use crate::health::HealthView;
+use crate::routing::{CallRequest, Candidate, Fitness, Plan, Rejection};
 use crate::snapshot::Snapshot;
 
 use super::carriers::{check_campaign, find};
@@ -78,6 +79,7 @@ pub struct RejectedView {
 
 pub(super) fn explain(
     snapshot: &Snapshot,
+    health: HealthView,
     settings: &Settings,
     asked: Explain,
     now_ms: i64,
@@ -118,7 +120,9 @@ pub(super) fn explain(
         campaign,
         at_ms: at_ms.unwrap_or(now_ms),
     };
-    let plan = snapshot.table.explain(&request);
+    let plan = snapshot
+        .table
+        .explain(&request, &Fitness::of_call(health, &request.dialled));
     Ok(view(request, &line.pattern, plan))
 }
 

@@ -88,7 +88,9 @@ impl Handlers {
             Query::Routes => Answer::Routes(routes::list(&*self.snapshot().await?)),
             Query::Explain(asked) => {
                 let snapshot = self.snapshot().await?;
-                Answer::Explain(explain::explain(&snapshot, &self.settings, asked, now().wall_ms)?)
+                let health = self.daemon.as_ref().map(|daemon| daemon.health()).unwrap_or_default();
+                let now_ms = now().wall_ms;
+                Answer::Explain(explain::explain(&snapshot, health, &self.settings, asked, now_ms)?)
             }
             Query::Calls => Answer::Calls(self.calls().await?),
             Query::Attempts(wanted) => Answer::Attempts(AttemptsView {

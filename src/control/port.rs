@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::engine::LiveCall;
+use crate::health::HealthView;
 use crate::snapshot::Snapshot;
 use crate::store::StoreError;
 
@@ -18,6 +19,8 @@ pub trait Daemon: Send + Sync {
     fn calls(&self) -> BoxFuture<'_, Vec<Arc<LiveCall>>>;
     /// What calls are routed by.
     fn snapshot(&self) -> Arc<Snapshot>;
+    /// How fit its carriers are, as calls go by it.
+    fn health(&self) -> HealthView;
     /// Reads configuration and tables again; when it returns, the next call is routed by what was read.
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>>;
 }

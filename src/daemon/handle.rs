@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ari;
 use crate::control::{self, AriStatus, CallCounts, RefreshError, StatusView, TablesStatus};
-use crate::engine::{Door, EngineCounters, LiveCall, LiveState, LiveView, now};
+use crate::engine::{Door, EngineCounters, HealthDesk, LiveCall, LiveState, LiveView, now};
+use crate::health::HealthView;
 use crate::snapshot::Snapshot;
 use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
@@ -30,6 +31,7 @@ pub(super) struct Handle {
     pub reload: Arc<Reload>,
     pub live: LiveView,
     pub door: Door,
+    pub health: HealthDesk,
     pub engine: Arc<EngineCounters>,
     pub waiting: Waiting,
     pub agi_counters: fast_agi::Counters,
@@ -68,6 +70,10 @@ impl control::Daemon for Handle {
         self.tables.published().snapshot
     }
 
+    fn health(&self) -> HealthView {
+        self.health.view()
+    }
+
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
         Box::pin(self.reload.now())
     }
@@ -77,6 +83,7 @@ impl Handle {
     fn counters(&self) -> BTreeMap<String, u64> {
         let mut counters = counters(self.ari.counters(), &self.engine);
         let agi = self.agi_counters.named().into_iter();
+        counters.insert("health_mailbox_overflows".to_owned(), self.health.overflows());
         counters.extend(agi.map(|(name, count)| (name.to_owned(), count)));
         counters
     }

@@ -7,7 +7,7 @@ use tracing::{Span, error_span};
 
 use crate::call::{Call, CallSpec, Now};
 use crate::config::Engine;
-use crate::routing::{CallRequest, RouteTable};
+use crate::routing::{CallRequest, Fitness, RouteTable};
 use crate::verdict::CarrierPolicies;
 
 use super::live::{LiveReporter, LiveView};
@@ -33,7 +33,7 @@ pub struct Calls {
 
 impl Calls {
     /// What a call of this caller starts from when this engine carries it.
-    pub(super) fn spec_of(&self, caller: &CallerEntry, engine: Engine, now: Now) -> CallSpec {
+    pub(super) fn spec_of(&self, caller: &CallerEntry, engine: Engine, fitness: &Fitness, now: Now) -> CallSpec {
         let request = CallRequest {
             entry: caller.carrier.clone(),
             dialled: caller.dialled.clone(),
@@ -44,7 +44,7 @@ impl Calls {
         let routes = self.routes.load();
         let limits = routes.call_limits(&caller.carrier);
         CallSpec {
-            plan: routes.plan(&request),
+            plan: routes.plan(&request, fitness),
             policies: self.policies.load_full(),
             limit: self.contract.time_limit(caller, limits.setup, now),
             maximum_attempts: limits.attempts.unwrap_or(self.policy.load().maximum_attempts),

@@ -43,6 +43,7 @@ mod witness;
 
 pub use board::{CarrierReport, HealthBoard};
 pub use choice::{Class, Contender, HealthView, Hint, LeftOut, Order, Place, order};
+pub use hash::draw_of;
 pub use legs::LegKey;
 pub use operator::{OperatorSetting, OperatorWord};
 pub use outcome::LegOutcome;

@@ -31,6 +31,11 @@ impl OperatorWord {
         }
     }
 
+    /// The word as it stands in the store; `None` for one that is not known.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == word)
+    }
+
     /// Whether new calls may go out.
     pub const fn takes_calls(self) -> bool {
         match self {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::Now;
 use crate::carrier::CarrierId;
+use crate::moment::Now;
 
 use super::board::HealthBoard;
 use super::breaker::Phase;
@@ -68,6 +68,15 @@ impl SnapshotError {
         match self {
             Self::OtherForm { .. } => "other_form",
         }
+    }
+}
+
+impl Snapshot {
+    /// What it says of each carrier, without what changes with time alone: two snapshots that say the same need not both be kept.
+    pub fn states(&self) -> Vec<String> {
+        let carriers = self.carriers.iter();
+        let state = |kept: &Kept| format!("{} {} {} {}", kept.carrier, kept.state, kept.since_ms, kept.back_off_ms);
+        carriers.map(state).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::admission::CarrierLimits;
 use crate::carrier::{CallLimits, CarrierId, Timers};
 use crate::config::Engine;
+use crate::health::{OperatorSetting, OperatorWord};
 use crate::store::{CarrierSettingsRow, RoutingTables};
 use crate::verdict::{CarrierPolicies, CarrierPolicy, FailoverAfter183, OverrideError, Overrides, Rulebook};
 
@@ -37,6 +38,12 @@ pub enum SettingError {
     /// An engine that is not known.
     #[error("unknown word {word:?}; known are stasis and agi")]
     Engine {
+        /// The word.
+        word: String,
+    },
+    /// The operator's word is not known: the carrier counts as enabled.
+    #[error("unknown word {word:?}; known are enabled, disabled, draining and only")]
+    OperatorWord {
         /// The word.
         word: String,
     },
@@ -81,6 +88,9 @@ pub(super) fn policies(rows: &[CarrierSettingsRow], rules: &Rulebook) -> (Carrie
                 error,
             });
         };
+        if let Err(error) = operator(row) {
+            told("operator", error);
+        }
         let policy = CarrierPolicy {
             fakes_progress: row.fakes_progress.unwrap_or_default(),
             failover_after_183: after_183(row).unwrap_or_else(|error| {
@@ -151,6 +161,21 @@ pub(super) fn limits(tables: &RoutingTables, own: Ipv4Addr) -> HashMap<CarrierId
         (CarrierId::from(row.carrier_id.as_str()), whole.share(own, users))
     });
     limits.filter(|(_, limits)| !limits.is_unlimited()).collect()
+}
+
+/// The operator's word of a row, with who, why and until when.
+pub(super) fn operator(row: &CarrierSettingsRow) -> Result<OperatorSetting, SettingError> {
+    let Some(word) = row.operator_state.as_deref() else {
+        return Ok(OperatorSetting::default());
+    };
+    let known = OperatorWord::from_word(word);
+    Ok(OperatorSetting {
+        word: known.ok_or_else(|| SettingError::OperatorWord { word: word.to_owned() })?,
+        by: row.operator_by.clone().unwrap_or_default(),
+        why: row.operator_reason.clone().unwrap_or_default(),
+        since_ms: row.operator_since_ms.unwrap_or_default(),
+        until_ms: row.operator_until_ms,
+    })
 }
 
 /// The overrides of a row.

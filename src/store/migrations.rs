@@ -71,6 +71,12 @@ const MIGRATIONS: &[Migration] = &[
         only: None,
     },
     Migration {
+        version: 8,
+        name: "health",
+        sql: include_str!("../../sql/0008_health.sql"),
+        only: None,
+    },
+    Migration {
         version: 9,
         name: "carrier_engine",
         sql: include_str!("../../sql/0009_carrier_engine.sql"),

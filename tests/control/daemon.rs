@@ -7,6 +7,7 @@ use crankback::carrier::CarrierId;
 use crankback::config::Settings;
 use crankback::control::{AriStatus, CallCounts, Daemon, RefreshError, StatusView, TablesStatus};
 use crankback::engine::{CallIdentity, LiveCall, LiveState, now};
+use crankback::health::HealthView;
 use crankback::snapshot::Snapshot;
 use crankback::store::{Store, StoreError};
 use futures_util::future::BoxFuture;
@@ -94,6 +95,10 @@ impl Daemon for FakeDaemon {
 
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.lock().unwrap())
+    }
+
+    fn health(&self) -> HealthView {
+        HealthView::default()
     }
 
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>> {

@@ -261,8 +261,18 @@ impl Oracle {
             Input::EngineLost => self.engine_lost = true,
             Input::EngineBack => self.engine_lost = false,
             Input::Refused(id, why) if self.at_the_door == Some(*id) && !self.is_over() => {
-                self.refused_for_a_limit |= *why != AdmissionRefusal::ShuttingDown;
                 self.repairing = None;
+                match why {
+                    AdmissionRefusal::PassedOn => {
+                        let carrier = self.plan[self.proposed - 1].clone();
+                        self.plan.push(carrier);
+                    }
+                    AdmissionRefusal::ShuttingDown => {}
+                    AdmissionRefusal::ChannelLimit
+                    | AdmissionRefusal::CallsPerSecondLimit
+                    | AdmissionRefusal::RetryBudget
+                    | AdmissionRefusal::TakenOut => self.refused_for_a_limit = true,
+                }
             }
             Input::Leg(id, event) if live == Some(*id) => {
                 let leg = self.legs.get_mut(id).expect("live legs are known");

@@ -105,10 +105,7 @@ impl Leg {
             reply: verdict.dialer.tech.clone().or(out.reply),
             end: Some(AttemptEnd {
                 at_ms: now.wall_ms,
-                elapsed: evidence.elapsed,
-                ended_by: evidence.ended_by,
-                source: evidence.source,
-                q850: evidence.q850,
+                evidence: evidence.clone(),
                 verdict,
             }),
             ..out

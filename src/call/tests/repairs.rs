@@ -30,7 +30,12 @@ fn a_repair_that_is_not_let_out_takes_no_attempt() {
     let mut story = Story::of(&["A", "B", "C"]);
     let refused = Input::Leg(LegId(1), LegEvent::Ended(sip(488, 58)));
     let commands = story.call.handle(refused, story.now);
-    assert_eq!(commands.last(), Some(&Command::Admit(LegId(2), CarrierId::from("A"))));
+    let repair = Command::Admit {
+        leg: LegId(2),
+        carrier: CarrierId::from("A"),
+        is_last_choice: true,
+    };
+    assert_eq!(commands.last(), Some(&repair));
     story.tell(Input::Refused(LegId(2), AdmissionRefusal::ChannelLimit));
     story.leg(3, LegEvent::Ended(sip(503, 34)));
     assert_eq!(story.legs(), [("A", None), ("B", None), ("C", None)]);

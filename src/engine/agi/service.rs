@@ -47,7 +47,8 @@ impl Service {
     {
         let Self { calls, sidecar } = self;
         let now = now();
-        let (call, commands) = Call::new(calls.spec_of(&caller, Engine::Agi, now), now);
+        let fitness = calls.runner.health.fitness(&caller.channel_id);
+        let (call, commands) = Call::new(calls.spec_of(&caller, Engine::Agi, &fitness, now), now);
         let identity = caller.identity();
         let live = calls.live.begin(identity.clone(), now.wall_ms);
         let driver = AgiDriver::new(caller, session, sidecar);

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
@@ -16,7 +16,7 @@ use crate::call::{Call, CallSpec, LegSpec, Now, ResumedLeg, ResumedStage};
 use crate::carrier::{AfterDial, Technology, Timers};
 use crate::config::Engine;
 use crate::engine::{CallerEntry, Calls, LiveState, RunnerEnd, now};
-use crate::routing::Candidate;
+use crate::routing::{Candidate, Fitness};
 use crate::verdict::Progress;
 
 use super::driver::{StasisDriver, Tools};
@@ -75,7 +75,7 @@ impl Dispatcher {
     ) {
         let leaving = shared.calls.runner.leaving.clone();
         let (registrations, mut registration_mailbox) = mpsc::unbounded_channel();
-        let (inventories, mut inventory_mailbox) = mpsc::channel::<Inventory>(4);
+        let (inventories, mut inventory_mailbox) = mpsc::channel::<(Instant, Inventory)>(4);
         let mut dispatcher = Self {
             ari,
             shared,
@@ -111,14 +111,14 @@ impl Dispatcher {
                     }
                     None => return,
                 },
-                Some(inventory) = inventory_mailbox.recv() => dispatcher.settle(inventory),
+                Some((listed, inventory)) = inventory_mailbox.recv() => dispatcher.settle(listed, inventory),
                 _ = reconcile.tick(), if dispatcher.connected => dispatcher.take_inventory(&inventories, &[Duration::ZERO]),
             }
         }
     }
 
     /// Takes one notice; false when this process has been replaced.
-    fn notice(&mut self, notice: Notice, inventories: &mpsc::Sender<Inventory>) -> bool {
+    fn notice(&mut self, notice: Notice, inventories: &mpsc::Sender<(Instant, Inventory)>) -> bool {
         match notice {
             Notice::Connected { epoch, asterisk } => {
                 info!(epoch, version = asterisk.version.as_str(), "connected to Asterisk");
@@ -208,15 +208,16 @@ impl Dispatcher {
     }
 
     /// What a call of this caller starts from, and how the caller goes on after it.
-    fn spec_of(&self, caller: &CallerEntry, now: Now) -> (CallSpec, AfterDial) {
+    fn spec_of(&self, caller: &CallerEntry, fitness: &Fitness, now: Now) -> (CallSpec, AfterDial) {
         let calls = &self.shared.calls;
         let after_dial = calls.routes.load().after_dial(&caller.carrier, &caller.dialled);
-        (calls.spec_of(caller, Engine::Stasis, now), after_dial)
+        (calls.spec_of(caller, Engine::Stasis, fitness, now), after_dial)
     }
 
     fn start_call(&mut self, caller: CallerEntry) {
         let now = now();
-        let (spec, after_dial) = self.spec_of(&caller, now);
+        let fitness = self.shared.calls.runner.health.fitness(&caller.channel_id);
+        let (spec, after_dial) = self.spec_of(&caller, &fitness, now);
         let (call, commands) = Call::new(spec, now);
         let (post, mailbox) = mpsc::channel(MAILBOX);
         self.registry.add_call(&caller.channel_id, post.clone());
@@ -238,7 +239,8 @@ impl Dispatcher {
         } = found;
         info!(call = caller.channel_id, leg = leg.name, ?stage, "adopted a call");
         let now = now();
-        let (spec, after_dial) = self.spec_of(&caller, now);
+        // Its leg's carrier must be found in the plan whatever is known of it now; the door looks at those behind it.
+        let (spec, after_dial) = self.spec_of(&caller, &Fitness::default(), now);
         let technology = leg.name.split('/').next().and_then(|word| word.parse().ok());
         let technology: Technology = technology.unwrap_or(Technology::Pjsip);
         let leg_spec = LegSpec {
@@ -328,14 +330,15 @@ impl Dispatcher {
         self.calls.spawn(async move { execute::end_if_ours(&ari, &leg).await });
     }
 
-    fn take_inventory(&self, inventories: &mpsc::Sender<Inventory>, delays: &'static [Duration]) {
+    fn take_inventory(&self, inventories: &mpsc::Sender<(Instant, Inventory)>, delays: &'static [Duration]) {
         let (ari, inventories) = (self.ari.clone(), inventories.clone());
         self.calls.spawn(async move {
             for &delay in delays {
                 tokio::time::sleep(delay).await;
+                let listed = Instant::now();
                 match inventory(&ari).await {
                     Ok(inventory) => {
-                        let _ = inventories.send(inventory).await;
+                        let _ = inventories.send((listed, inventory)).await;
                     }
                     Err(error) => warn!(%error, "Asterisk's channels and bridges could not be listed"),
                 }
@@ -344,11 +347,12 @@ impl Dispatcher {
     }
 
     /// Acts on what no call knows. Legs are registered before they are asked for, so an unknown leg is nobody's. A caller may
-    /// just have come, its event still on the way: it is acted on when it is unknown at two looks in a row.
-    fn settle(&mut self, inventory: Inventory) {
+    /// just have come, its event still on the way: it is acted on when it is unknown at two looks in a row. `listed` is when
+    /// Asterisk was first asked: a call that ended since then is no call of an earlier process.
+    fn settle(&mut self, listed: Instant, inventory: Inventory) {
         let mut waiting = HashSet::new();
         for find in reconcile::sort(inventory, self.ari.app()) {
-            if self.registry.knows(find.channel()) {
+            if self.registry.knew(find.channel(), listed) {
                 continue;
             }
             match find {
@@ -370,6 +374,10 @@ impl Dispatcher {
             }
         }
         self.waiting = waiting;
+        // Lists that were asked for before this one may still come.
+        if let Some(before) = listed.checked_sub(RECONCILE_EVERY) {
+            self.registry.forget_given_up(before);
+        }
         for (channel, event) in self.early.take().into_iter().flatten() {
             if !self.registry.deliver(&channel, &event) {
                 self.nobodys(&event);

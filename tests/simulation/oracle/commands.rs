@@ -15,9 +15,19 @@ impl Oracle {
         let mut opened = None;
         for command in commands {
             match command {
-                Command::Admit(id, carrier) => {
+                Command::Admit {
+                    leg: id,
+                    carrier,
+                    is_last_choice,
+                } => {
                     self.may_propose(*id, carrier, now)?;
                     self.proposed += usize::from(self.repairing.is_none());
+                    let nobody_is_left =
+                        self.proposed == self.plan.len() || self.plan[..self.proposed - 1].contains(carrier);
+                    demand(
+                        *is_last_choice == (self.repairing.is_some() || nobody_is_left),
+                        "a carrier passes a call on only to another",
+                    )?;
                     (self.at_the_door, self.pausing) = (Some(*id), None);
                     batch.proposes = true;
                 }
@@ -110,7 +120,7 @@ impl Oracle {
         let expected = self.repairing.as_ref().or_else(|| self.plan.get(self.proposed));
         demand(
             expected == Some(carrier),
-            "carriers in the order of the plan, each once but for a repair",
+            "carriers in the order of the plan, each once but for a repair, or after it passed the call on",
         )?;
         demand(!self.legs.contains_key(&id), "every attempt is a new leg")?;
         demand(self.legs.len() < self.allowed, "no more attempts than allowed")?;
