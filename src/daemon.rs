@@ -4,6 +4,7 @@ mod fast_agi;
 mod gauges;
 mod handle;
 mod lost;
+mod operator_words;
 mod operators;
 mod records;
 mod reload;
@@ -25,6 +26,7 @@ use crate::engine::agi::tell_dialplan;
 use crate::engine::stasis::{Dispatcher, Shared};
 use crate::engine::{Door, EngineCounters, LiveView, RunnerShared, now};
 use crate::metrics::{self, Metrics};
+use crate::notify::{self, Notifier};
 use crate::spool::{Spool, SpoolError};
 use crate::store::{IfMissing, Store, StoreError};
 use crate::vicidial::contract::VicidialContract;
@@ -33,6 +35,7 @@ use fast_agi::FastAgi;
 use gauges::Gauges;
 use handle::Handle;
 use lost::Lost;
+use operator_words::Words;
 use records::Records;
 use reload::{LiveCallSettings, LiveSettings, Reload};
 use tables::{Reader, Tables};
@@ -148,12 +151,19 @@ pub async fn run(
         let cancel = no_more_metrics.clone();
         tokio::spawn(metrics::keep_open(address, metrics, gauges.refresh(), cancel));
     }
+    let notifier = Notifier::open(
+        &settings.notify,
+        notify::Limits::default(),
+        settings.server.ip.to_string(),
+    );
+    let words = Words::keep(store.clone(), notifier.clone()).await?;
     let handle = Handle {
         started_ms,
         application: settings.ari.app.clone(),
         ari: client.clone(),
         ari_state: state.clone(),
         tables,
+        words,
         reload,
         live: live.clone(),
         door: door.clone(),

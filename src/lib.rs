@@ -16,6 +16,7 @@
 //! - [`snapshot`]: everything that routing is made of, read from the store at one moment.
 //! - [`engine`]: carries calls out on Asterisk; one task per call.
 //! - [`probe`]: SIP OPTIONS to carriers.
+//! - [`notify`]: tells people and machines what happens to carriers.
 //! - [`metrics`]: numbers for machines that watch.
 //! - [`ari`]: Asterisk's REST interface and its events.
 //! - [`agi`]: FastAGI: channels that the dialplan hands over.
@@ -47,6 +48,7 @@ pub mod engine;
 pub mod health;
 pub mod metrics;
 mod nearest;
+pub mod notify;
 pub mod probe;
 pub mod routing;
 pub mod snapshot;

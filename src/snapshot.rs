@@ -4,6 +4,7 @@
 //! daemon and the command line make the same snapshot of the same rows.
 
 mod carrier_settings;
+mod operator_words;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::vicidial::edits::{EditState, ServedCarriers};
 
 pub(crate) use carrier_settings::overrides;
 pub use carrier_settings::{SettingError, SettingProblem};
+pub use operator_words::operator_words;
 
 /// Everything that routing is made of, as it stood at one moment.
 #[derive(Debug)]
@@ -154,7 +156,9 @@ impl Snapshot {
             .campaigns
             .into_iter()
             .map(|campaign| (campaign.campaign_id, campaign.dial_prefix));
-        let (policies, setting_problems) = carrier_settings::policies(&tables.carrier_settings, Rulebook::built_in());
+        let (policies, mut setting_problems) =
+            carrier_settings::policies(&tables.carrier_settings, Rulebook::built_in());
+        setting_problems.extend(operator_words(&tables.carrier_settings).1);
         let serving = served.carriers();
         let table = RouteTable::build(serving.clone(), routes.clone(), dial_prefixes.collect())
             .with_attempt_limit(settings.call.max_attempts.into());

@@ -1,13 +1,19 @@
 //! `crankback carrier`: the carriers as crankback understands them.
 
-use clap::Subcommand;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
 
 use crate::config::Settings;
-use crate::control::{self, CarrierSetView, CarrierView, CarriersView, Query};
+use crate::control::{
+    self, CarrierOperate, CarrierOperateView, CarrierSetView, CarrierView, CarriersView, LeftWithout, Query,
+};
+use crate::health::OperatorWord;
 
 use super::ask;
 use super::error::CliError;
 use super::output::{Answer, effect, fields, table};
+use super::time::{parse_span, utc};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -27,7 +33,51 @@ pub(super) enum Command {
         #[arg(value_name = "KEY=VALUE", required = true)]
         settings: Vec<String>,
     },
+    /// Send no call through a carrier; calls that are up go on
+    #[command(after_help = HOLDS)]
+    Disable(Said),
+    /// Let evidence decide again whether a carrier takes calls
+    Enable {
+        /// The carrier's id on the Carriers screen
+        id: String,
+        /// Why; goes on record
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Send no new call through a carrier, and let the calls that are up end by themselves, before maintenance
+    #[command(after_help = HOLDS)]
+    Drain(Said),
+    /// Where a call may go through this carrier, send it through no other, whatever the evidence
+    #[command(after_help = HOLDS)]
+    Only(Said),
 }
+
+/// A word about a carrier.
+#[derive(Debug, Args)]
+pub(super) struct Said {
+    /// The carrier's id on the Carriers screen
+    id: String,
+    /// Why: shown to whoever finds the carrier like this
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// For how long, for example 90s, 15m, 2h, 1d [default: until somebody says otherwise]
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_span)]
+    lasts: Option<Duration>,
+}
+
+impl Said {
+    fn command(self, word: OperatorWord) -> control::Command {
+        control::Command::CarrierOperate(CarrierOperate {
+            id: self.id,
+            word,
+            reason: Some(self.reason),
+            for_s: self.lasts.map(|lasts| lasts.as_secs()),
+        })
+    }
+}
+
+const HOLDS: &str = "It holds for the next call on every dialer of this database, over restarts, until the time that --for gives \
+is over or until `crankback carrier enable`. Nothing automatic changes it.";
 
 const AFTER_HELP: &str = "Keys:
   guard_ms=3000            nothing came back for so long: the next carrier
@@ -45,6 +95,18 @@ pub(super) async fn perform(command: Command, settings: &Settings) -> Result<Ans
         Command::Set { id, settings: wanted } => {
             let command = control::Command::CarrierSet { id, settings: wanted };
             Ok(set(&ask::command(settings, command).await?))
+        }
+        Command::Disable(said) => operate(settings, said.command(OperatorWord::Disabled)).await,
+        Command::Drain(said) => operate(settings, said.command(OperatorWord::Draining)).await,
+        Command::Only(said) => operate(settings, said.command(OperatorWord::Only)).await,
+        Command::Enable { id, reason } => {
+            let wanted = CarrierOperate {
+                id,
+                word: OperatorWord::Enabled,
+                reason,
+                for_s: None,
+            };
+            operate(settings, control::Command::CarrierOperate(wanted)).await
         }
         Command::Show { id } => Ok(show(&ask::query(settings, Query::Carrier { id }).await?)),
     }
@@ -122,6 +184,29 @@ fn set(view: &CarrierSetView) -> Answer {
         effect(view.effect)
     );
     Answer::new(view, text)
+}
+
+async fn operate(settings: &Settings, command: control::Command) -> Result<Answer, CliError> {
+    let view: CarrierOperateView = ask::command(settings, command).await?;
+    let mut text = format!("carrier {}: {}", view.id, view.operator.word.as_str());
+    if let Some(until_ms) = view.operator.until_ms {
+        text.push_str(&format!(" until {} UTC", utc(until_ms)));
+    }
+    text.push_str(effect(view.effect));
+    for left in &view.left_without {
+        text.push_str(&format!("\nWARNING: {}", warning(left)));
+    }
+    Ok(Answer::new(&view, text))
+}
+
+fn warning(left: &LeftWithout) -> String {
+    let routes: Vec<String> = left.but_routes.iter().map(ToString::to_string).collect();
+    let but = if routes.is_empty() {
+        String::new()
+    } else {
+        format!(", but for those of route {}", routes.join(", "))
+    };
+    format!("calls of {} have no carrier left{but}", left.entry)
 }
 
 fn or_dash(words: &[String]) -> String {

@@ -11,6 +11,7 @@ use crate::store::StoreUrl;
 
 use super::error::ConfigError;
 use super::keys;
+use super::notify::NotifyDocument;
 use super::settings::{AgiSettings, AttemptsSettings, CallSettings, ControlSettings, LogSettings, MetricsSettings};
 
 /// All sections. Sections without a required key are read straight into their settings.
@@ -24,6 +25,7 @@ pub(super) struct Document {
     pub call: CallSettings,
     pub attempts: AttemptsSettings,
     pub control: ControlSettings,
+    pub notify: NotifyDocument,
     pub metrics: MetricsSettings,
     pub log: LogSettings,
 }

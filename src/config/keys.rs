@@ -6,6 +6,7 @@ use serde::de::{Deserializer, Visitor, value::Error};
 use crate::nearest::nearest;
 
 use super::document::{AriDocument, Document, ServerDocument, StoreDocument};
+use super::notify::NotifyDocument;
 use super::settings::{AgiSettings, AttemptsSettings, CallSettings, ControlSettings, LogSettings, MetricsSettings};
 
 /// The sections.
@@ -23,6 +24,7 @@ pub(super) fn keys(section: &str) -> &'static [&'static str] {
         "call" => fields_of::<CallSettings>(),
         "attempts" => fields_of::<AttemptsSettings>(),
         "control" => fields_of::<ControlSettings>(),
+        "notify" => fields_of::<NotifyDocument>(),
         "metrics" => fields_of::<MetricsSettings>(),
         "log" => fields_of::<LogSettings>(),
         _ => &[],

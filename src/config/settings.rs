@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use crate::ari::{self, Credentials, Endpoint};
+use crate::notify::NotifySettings;
 use crate::store::StoreUrl;
 
 /// Everything that the configuration decides, one struct a room.
@@ -26,6 +27,8 @@ pub struct Settings {
     pub attempts: AttemptsSettings,
     /// How operators reach the running daemon.
     pub control: ControlSettings,
+    /// Who is told what happens to carriers.
+    pub notify: NotifySettings,
     /// Numbers for machines that watch.
     pub metrics: MetricsSettings,
     /// What is logged.

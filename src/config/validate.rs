@@ -9,6 +9,7 @@ use crate::ari::{self, Credentials, Endpoint};
 
 use super::document::{AriDocument, Document, ServerDocument, StoreDocument};
 use super::error::{ConfigError, Problem};
+use super::notify;
 use super::settings::{
     AgiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, ServerSettings, Settings, StoreSettings,
 };
@@ -26,6 +27,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
     call(&document.call, &mut problems);
     attempts(&document.attempts, &mut problems);
     control(&document.control, &mut problems);
+    let notify = notify::settings(document.notify, &mut problems);
     match (server, ari) {
         (Some(server), Some(ari)) if problems.is_empty() => Ok(Settings {
             store,
@@ -35,6 +37,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
             call: document.call,
             attempts: document.attempts,
             control: document.control,
+            notify,
             metrics: document.metrics,
             log: document.log,
         }),
@@ -158,7 +161,7 @@ fn told<T>(problems: &mut Vec<Problem>, key: &'static str, result: Result<T, ari
     result.map_err(|error| problem(problems, key, error.to_string())).ok()
 }
 
-fn password_file(key: &'static str, file: &Path, problems: &mut Vec<Problem>) -> Option<SecretString> {
+pub(super) fn password_file(key: &'static str, file: &Path, problems: &mut Vec<Problem>) -> Option<SecretString> {
     match std::fs::read_to_string(file) {
         Ok(text) => Some(SecretString::from(text.lines().next().unwrap_or_default())),
         Err(error) => {
@@ -224,6 +227,6 @@ fn control(control: &ControlSettings, problems: &mut Vec<Problem>) {
     }
 }
 
-fn problem(problems: &mut Vec<Problem>, key: &'static str, what: impl Into<String>) {
+pub(super) fn problem(problems: &mut Vec<Problem>, key: &'static str, what: impl Into<String>) {
     problems.push(Problem { key, what: what.into() });
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tracing::{debug, info, warn};
 
+use crate::carrier::CarrierId;
 use crate::config::Settings;
 use crate::engine::now;
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, Snapshot, operator_words};
 use crate::store::{AuditRow, CarrierSettingsRow, RouteAdded, Store};
 
 use super::actor::Actor;
@@ -16,7 +17,8 @@ use super::calls::{CallView, CallsView};
 use super::carrier_settings::CarrierSetView;
 use super::error::{Error, Refusal};
 use super::message::{Answer, Command, Effect, Query, Reloaded, Reply, Request};
-use super::port::Daemon;
+use super::operator_word::{self, CarrierOperate, CarrierOperateView};
+use super::port::{Daemon, RefreshError};
 use super::routes::{RouteAdd, RouteAddedView, RouteRemovedView};
 use super::{carrier_settings, carriers, explain, routes};
 
@@ -110,6 +112,10 @@ impl Handlers {
                 let set = self.set_carrier(record.clone(), id, &settings).await;
                 set.map(Answer::CarrierSet)
             }
+            Command::CarrierOperate(wanted) => {
+                let said = self.operate_carrier(actor, record.clone(), wanted).await;
+                said.map(Answer::CarrierOperate)
+            }
             Command::Reload => self.reload(record.clone()).await.map(Answer::Reload),
         };
         match &result {
@@ -159,6 +165,43 @@ impl Handlers {
         Ok(CarrierSetView { id, settings, effect })
     }
 
+    /// An operator in need of this command must not depend on anything but the row that it writes: what calls are routed by
+    /// says which carriers there are.
+    async fn operate_carrier(
+        &self,
+        actor: &Actor,
+        record: Record,
+        wanted: CarrierOperate,
+    ) -> Result<CarrierOperateView, Error> {
+        let operator = wanted.setting(actor, record.at_ms)?;
+        let carrier = CarrierId::from(wanted.id.as_str());
+        let mut snapshot = self.snapshot().await?;
+        if !operator_word::knows(&snapshot, &carrier) {
+            // It may be new.
+            snapshot = Arc::new(self.read_store().await?);
+        }
+        if !operator_word::knows(&snapshot, &carrier) {
+            carriers::find(&snapshot, &self.settings, &wanted.id)?;
+        }
+        let (mut words, _) = operator_words(&self.store.carrier_settings().await?);
+        words.insert(carrier.clone(), operator.clone());
+        let setting = operator.clone();
+        let write = move |row: &mut CarrierSettingsRow| operator_word::write(&setting, row);
+        self.store
+            .change_carrier_settings(&wanted.id, write, record.row(DONE))
+            .await?;
+        let effect = match &self.daemon {
+            None => Effect::AtStart,
+            Some(daemon) => effect_of(daemon.take_operator_words().await),
+        };
+        Ok(CarrierOperateView {
+            left_without: operator_word::left_without(&snapshot, &carrier, &words, operator.since_ms),
+            id: wanted.id,
+            operator,
+            effect,
+        })
+    }
+
     async fn reload(&self, record: Record) -> Result<Reloaded, Error> {
         let daemon = self.daemon()?;
         daemon.refresh().await?;
@@ -177,13 +220,7 @@ impl Handlers {
     async fn take_effect(&self) -> Effect {
         match &self.daemon {
             None => Effect::AtStart,
-            Some(daemon) => match daemon.refresh().await {
-                Ok(()) => Effect::Now,
-                Err(error) => {
-                    warn!(%error, "written, but the tables could not be read again yet");
-                    Effect::Delayed
-                }
-            },
+            Some(daemon) => effect_of(daemon.refresh().await),
         }
     }
 
@@ -214,6 +251,17 @@ impl Handlers {
     }
 }
 
+/// From when on a change holds that the daemon was made to read.
+fn effect_of(read: Result<(), RefreshError>) -> Effect {
+    match read {
+        Ok(()) => Effect::Now,
+        Err(error) => {
+            warn!(%error, "written, but the daemon could not read it yet");
+            Effect::Delayed
+        }
+    }
+}
+
 /// What goes on record about a command, but for its outcome.
 #[derive(Clone, Debug)]
 struct Record {
@@ -229,7 +277,9 @@ impl Record {
         let target = match command {
             Command::RouteAdd(_) => NEW_ROUTE.to_owned(),
             Command::RouteRemove { id } => format!("route {id}"),
-            Command::CarrierSet { id, .. } => format!("carrier {id}"),
+            Command::CarrierSet { id, .. } | Command::CarrierOperate(CarrierOperate { id, .. }) => {
+                format!("carrier {id}")
+            }
             Command::Reload => "tables".to_owned(),
         };
         Self {

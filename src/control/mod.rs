@@ -19,6 +19,7 @@ mod error;
 mod explain;
 mod handlers;
 mod message;
+mod operator_word;
 mod port;
 mod routes;
 mod status;
@@ -32,6 +33,7 @@ pub use error::{Error, Refusal};
 pub use explain::{CandidateView, Explain, ExplainView, RejectedView};
 pub use handlers::Handlers;
 pub use message::{Answer, Command, Effect, Query, Reloaded, Reply, Request};
+pub use operator_word::{CarrierOperate, CarrierOperateView, LeftWithout, OperatorWordError};
 pub use port::{Daemon, RefreshError};
 pub use routes::{
     DEFAULT_PRIORITY, ExampleView, Numbers, RouteAdd, RouteAddedView, RouteRemovedView, RouteView, RoutesView,

@@ -20,6 +20,8 @@ pub trait Daemon: Send + Sync {
     fn snapshot(&self) -> Arc<Snapshot>;
     /// Reads configuration and tables again; when it returns, the next call is routed by what was read.
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>>;
+    /// Reads the words of operators again; when it returns, the next call goes by them.
+    fn take_operator_words(&self) -> BoxFuture<'_, Result<(), RefreshError>>;
 }
 
 /// Why the tables could not be read again: those that were read last go on to serve.

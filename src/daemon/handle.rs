@@ -16,6 +16,7 @@ use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
 
 use super::fast_agi;
+use super::operator_words::Words;
 use super::reload::Reload;
 use super::tables::{Published, Tables};
 
@@ -27,6 +28,7 @@ pub(super) struct Handle {
     pub ari: ari::Client,
     pub ari_state: watch::Receiver<ari::State>,
     pub tables: Tables,
+    pub words: Words,
     pub reload: Arc<Reload>,
     pub live: LiveView,
     pub door: Door,
@@ -71,6 +73,10 @@ impl control::Daemon for Handle {
 
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
         Box::pin(self.reload.now())
+    }
+
+    fn take_operator_words(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
+        Box::pin(self.words.take())
     }
 }
 

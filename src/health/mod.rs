@@ -10,6 +10,7 @@
 //! | `settings.rs` | the numbers, each with its reason |
 //! | `state.rs` | the states, the evidence behind them, the timeline |
 //! | `operator.rs` | the operator's word, which automation never writes |
+//! | `operator_book.rs` | the words of all carriers, and what of them changes |
 //! | `outcome.rs` | what the end of a leg says of its carrier |
 //! | `window.rs`, `legs.rs` | samples of the last seconds; legs that are out and silent |
 //! | `breaker.rs` | closed, open, half open; shedding, back-off |
@@ -31,6 +32,7 @@ mod faults;
 mod hash;
 mod legs;
 mod operator;
+mod operator_book;
 mod outcome;
 mod settings;
 mod snapshot;
@@ -45,6 +47,7 @@ pub use board::{CarrierReport, HealthBoard};
 pub use choice::{Class, Contender, HealthView, Hint, LeftOut, Order, Place, order};
 pub use legs::LegKey;
 pub use operator::{OperatorSetting, OperatorWord};
+pub use operator_book::{OperatorBook, OperatorChange, OperatorWords};
 pub use outcome::LegOutcome;
 pub use settings::HealthSettings;
 pub use snapshot::{Snapshot, SnapshotError};

@@ -31,6 +31,11 @@ impl OperatorWord {
         }
     }
 
+    /// The word that is written so.
+    pub fn from_word(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|word| word.as_str() == text)
+    }
+
     /// Whether new calls may go out.
     pub const fn takes_calls(self) -> bool {
         match self {

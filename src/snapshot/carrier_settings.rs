@@ -11,7 +11,7 @@ use crate::verdict::{CarrierPolicies, CarrierPolicy, FailoverAfter183, OverrideE
 
 /// Something set about a carrier that cannot be used and is passed over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("carrier {carrier}, its own {setting}: {error}; correct it with `crankback carrier set {carrier} {setting}=…`")]
+#[error("carrier {carrier}, its own {setting}: {error}; correct it with `{}`", self.remedy())]
 pub struct SettingProblem {
     /// The carrier.
     pub carrier: CarrierId,
@@ -19,6 +19,20 @@ pub struct SettingProblem {
     pub setting: &'static str,
     /// What is wrong with it.
     pub error: SettingError,
+}
+
+impl SettingProblem {
+    /// The `setting` of a problem with the operator's word.
+    pub(super) const OPERATOR_STATE: &'static str = "operator_state";
+
+    fn remedy(&self) -> String {
+        let Self { carrier, setting, .. } = self;
+        if *setting == Self::OPERATOR_STATE {
+            format!("crankback carrier enable {carrier}")
+        } else {
+            format!("crankback carrier set {carrier} {setting}=…")
+        }
+    }
 }
 
 /// Why a setting cannot be used.
@@ -30,6 +44,12 @@ pub enum SettingError {
     /// A word that is not known.
     #[error("unknown word {word:?}; known are never and if_5xx")]
     After183 {
+        /// The word.
+        word: String,
+    },
+    /// An operator's word that is not known.
+    #[error("unknown word {word:?}; known are enabled, disabled, draining and only")]
+    OperatorState {
         /// The word.
         word: String,
     },

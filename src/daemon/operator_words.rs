@@ -1,0 +1,103 @@
+//! The words of operators about carriers while the daemon runs: read each second, and at once when one was said.
+//!
+//! A task of its own: neither a hundred thousand routes nor an Asterisk that does not answer holds up the word that takes a
+//! carrier out of use.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, warn};
+
+use crate::control::RefreshError;
+use crate::engine::now;
+use crate::health::OperatorBook;
+use crate::notify::{Notice, Notifier};
+use crate::snapshot::operator_words;
+use crate::store::{Store, StoreError};
+
+/// How often the words are read: another dialer's operator may have said one.
+const POLL: Duration = Duration::from_secs(1);
+/// Requests to read at once that may wait; each has somebody waiting for its answer.
+const MAILBOX: usize = 64;
+
+type Asked = oneshot::Sender<Result<(), RefreshError>>;
+
+/// A handle on the task.
+#[derive(Clone, Debug)]
+pub(super) struct Words {
+    asks: mpsc::Sender<Asked>,
+}
+
+impl Words {
+    /// Reads the words for the first time and starts the task, which ends with the last handle.
+    pub(super) async fn keep(store: Store, notifier: Notifier) -> Result<Self, StoreError> {
+        let (words, problems) = operator_words(&store.carrier_settings().await?);
+        for problem in problems {
+            warn!(%problem, "the operator's word is passed over");
+        }
+        let keeper = Keeper {
+            store,
+            notifier,
+            book: OperatorBook::new(words, now().wall_ms),
+        };
+        let (asks, mailbox) = mpsc::channel(MAILBOX);
+        tokio::spawn(keeper.run(mailbox));
+        Ok(Self { asks })
+    }
+
+    /// Reads the words now; when this returns, the next call goes by them.
+    pub(super) async fn take(&self) -> Result<(), RefreshError> {
+        let (answer, done) = oneshot::channel();
+        // The task lives as long as a handle does.
+        if self.asks.send(answer).await.is_err() {
+            return Ok(());
+        }
+        done.await.unwrap_or(Ok(()))
+    }
+}
+
+/// The task's own side.
+#[derive(Debug)]
+struct Keeper {
+    store: Store,
+    notifier: Notifier,
+    book: OperatorBook,
+}
+
+impl Keeper {
+    async fn run(mut self, mut mailbox: mpsc::Receiver<Asked>) {
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        poll.reset();
+        loop {
+            tokio::select! {
+                asked = mailbox.recv() => match asked {
+                    Some(answer) => {
+                        let read = self.read().await;
+                        let _asker_is_gone = answer.send(read.map_err(RefreshError::from));
+                    }
+                    None => return,
+                },
+                _ = poll.tick() => {
+                    // That the store is away is told by whoever reads the tables.
+                    if let Err(error) = self.read().await {
+                        debug!(%error, "the words of operators cannot be read; those that were read last hold");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), StoreError> {
+        let now_ms = now().wall_ms;
+        let over = self.book.advance(now_ms);
+        over.into_iter()
+            .for_each(|change| self.notifier.tell(Notice::Operator(change)));
+        let (words, _) = operator_words(&self.store.carrier_settings().await?);
+        let said = self.book.take(words, now_ms);
+        said.into_iter()
+            .for_each(|change| self.notifier.tell(Notice::Operator(change)));
+        Ok(())
+    }
+}
