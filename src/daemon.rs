@@ -3,6 +3,7 @@
 mod fast_agi;
 mod gauges;
 mod handle;
+mod health;
 mod lost;
 mod operator_words;
 mod operators;
@@ -104,7 +105,9 @@ pub async fn run(
     let store = Store::open(&settings.store.url, IfMissing::Create).await?;
     let live_settings: LiveSettings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
     let door = Door::open();
-    let (reader, live_tables) = Reader::load(store.clone(), Arc::clone(&live_settings), door.clone()).await?;
+    let health = health::open();
+    let (reader, live_tables) =
+        Reader::load(store.clone(), Arc::clone(&live_settings), door.clone(), health.clone()).await?;
 
     let config = settings.ari.connection()?;
     match ari::probe(&config).await {
@@ -156,7 +159,7 @@ pub async fn run(
         notify::Limits::default(),
         settings.server.ip.to_string(),
     );
-    let words = Words::keep(store.clone(), notifier.clone()).await?;
+    let words = Words::keep(store.clone(), health.clone(), notifier.clone()).await?;
     let handle = Handle {
         started_ms,
         application: settings.ari.app.clone(),
@@ -167,6 +170,7 @@ pub async fn run(
         reload,
         live: live.clone(),
         door: door.clone(),
+        health: health.clone(),
         engine: Arc::clone(&counters),
         waiting: waiting.clone(),
         agi_counters: (settings.call.engine == Engine::Agi).then(|| agi_counters.clone()),
@@ -205,6 +209,7 @@ pub async fn run(
         )),
         runner: RunnerShared {
             door,
+            health,
             counters,
             records: Arc::new(Records::new(spool, settings.server.ip.to_string())),
             taken,

@@ -31,6 +31,7 @@
 //! - [`admission`]: one door for every leg.
 //! - [`routing`]: which carriers a call may use, in which order, and why.
 //! - [`carrier`]: the carrier as the brain sees it.
+//! - [`moment`]: a moment in both kinds of time.
 //! - [`asterisk_conf`]: Asterisk's configuration language, dial patterns and `Dial()` lines; a pure library.
 
 pub mod admission;
@@ -47,6 +48,7 @@ pub mod daemon;
 pub mod engine;
 pub mod health;
 pub mod metrics;
+pub mod moment;
 mod nearest;
 pub mod notify;
 pub mod probe;

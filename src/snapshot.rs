@@ -4,7 +4,6 @@
 //! daemon and the command line make the same snapshot of the same rows.
 
 mod carrier_settings;
-mod operator_words;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use std::time::Duration;
 use crate::admission::CarrierLimits;
 use crate::carrier::{Carrier, CarrierId, NumberFormat, Timers};
 use crate::config::Settings;
+use crate::health::OperatorSetting;
 use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable};
 use crate::store::{CarrierSettingsRow, Fingerprint, RouteRow, RoutingTables, Store, StoreError};
 use crate::verdict::{CarrierPolicies, Rulebook};
@@ -21,8 +21,7 @@ use crate::vicidial::carriers::{CarrierTable, read_carriers};
 use crate::vicidial::edits::{EditState, ServedCarriers};
 
 pub(crate) use carrier_settings::overrides;
-pub use carrier_settings::{SettingError, SettingProblem};
-pub use operator_words::operator_words;
+pub use carrier_settings::{SettingError, SettingProblem, operator_words};
 
 /// Everything that routing is made of, as it stood at one moment.
 #[derive(Debug)]
@@ -96,6 +95,18 @@ impl Snapshot {
         }
     }
 
+    /// Every carrier with what the operator said of it; enabled where nothing was said or the word is not known.
+    pub fn operator_settings(&self) -> Vec<(CarrierId, OperatorSetting)> {
+        let setting = |carrier: &Carrier| {
+            let mut rows = self.carrier_settings.iter();
+            let row = rows.find(|row| row.carrier_id == carrier.id.as_str());
+            row.and_then(|row| carrier_settings::operator(row).ok())
+                .unwrap_or_default()
+        };
+        let carriers = self.carriers.iter();
+        carriers.map(|carrier| (carrier.id.clone(), setting(carrier))).collect()
+    }
+
     /// Translates the rows for the dialer of `settings`, as they stand.
     pub fn new(tables: RoutingTables, settings: &Settings) -> Self {
         let carriers = Self::carrier_table(&tables, settings);
@@ -156,9 +167,7 @@ impl Snapshot {
             .campaigns
             .into_iter()
             .map(|campaign| (campaign.campaign_id, campaign.dial_prefix));
-        let (policies, mut setting_problems) =
-            carrier_settings::policies(&tables.carrier_settings, Rulebook::built_in());
-        setting_problems.extend(operator_words(&tables.carrier_settings).1);
+        let (policies, setting_problems) = carrier_settings::policies(&tables.carrier_settings, Rulebook::built_in());
         let serving = served.carriers();
         let table = RouteTable::build(serving.clone(), routes.clone(), dial_prefixes.collect())
             .with_attempt_limit(settings.call.max_attempts.into());

@@ -1,7 +1,6 @@
 //! What can happen to a call.
 
 use std::fmt;
-use std::time::{Duration, Instant};
 
 use crate::verdict::{Evidence, SipReply};
 
@@ -12,28 +11,6 @@ pub struct LegId(pub u32);
 impl fmt::Display for LegId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
-    }
-}
-
-/// The time at which an input arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
-    /// For measuring and for timers; never jumps.
-    pub monotonic: Instant,
-    /// For records: milliseconds since 1970.
-    pub wall_ms: i64,
-}
-
-impl Now {
-    /// The same moment shifted, for tests and timers.
-    pub fn after(self, elapsed: Duration) -> Self {
-        let wall_ms = self
-            .wall_ms
-            .saturating_add(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX));
-        Self {
-            monotonic: self.monotonic + elapsed,
-            wall_ms,
-        }
     }
 }
 

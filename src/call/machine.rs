@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::carrier::CarrierId;
+use crate::moment::Now;
 use crate::routing::Candidate;
 use crate::verdict::{
     AbandonReason, Action, CarrierPolicies, CarrierPolicy, Circumstances, DialerResult, EndedBy, Evidence, LastWord,
@@ -17,7 +18,7 @@ use crate::verdict::{
 };
 
 use super::command::{Command, Indication, LegSpec};
-use super::input::{AdmissionRefusal, Input, LegEvent, LegId, Now, Timer};
+use super::input::{AdmissionRefusal, Input, LegEvent, LegId, Timer};
 use super::repair::Repair;
 use super::spec::{CallSpec, TimeLimit};
 

@@ -12,9 +12,10 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+pub use crate::moment::Now;
 pub use attempt::Attempt;
 pub use command::{Command, Indication, LegSpec};
-pub use input::{AdmissionRefusal, Input, LegEvent, LegId, Now, Timer};
+pub use input::{AdmissionRefusal, Input, LegEvent, LegId, Timer};
 pub use machine::{Call, ResumedLeg, ResumedStage};
 pub use repair::Repair;
 pub use spec::{CallSpec, TimeLimit};

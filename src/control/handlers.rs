@@ -183,7 +183,7 @@ impl Handlers {
         if !operator_word::knows(&snapshot, &carrier) {
             carriers::find(&snapshot, &self.settings, &wanted.id)?;
         }
-        let (mut words, _) = operator_words(&self.store.carrier_settings().await?);
+        let mut words = operator_words(&self.store.carrier_settings().await?);
         words.insert(carrier.clone(), operator.clone());
         let setting = operator.clone();
         let write = move |row: &mut CarrierSettingsRow| operator_word::write(&setting, row);

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ari;
 use crate::control::{self, AriStatus, CallCounts, RefreshError, StatusView, TablesStatus};
-use crate::engine::{Door, EngineCounters, LiveCall, LiveState, LiveView, now};
+use crate::engine::{Door, EngineCounters, HealthDesk, LiveCall, LiveState, LiveView, now};
 use crate::snapshot::Snapshot;
 use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
@@ -32,6 +32,7 @@ pub(super) struct Handle {
     pub reload: Arc<Reload>,
     pub live: LiveView,
     pub door: Door,
+    pub health: HealthDesk,
     pub engine: Arc<EngineCounters>,
     pub waiting: Waiting,
     /// Where the FastAGI engine runs.
@@ -83,6 +84,7 @@ impl control::Daemon for Handle {
 impl Handle {
     fn counters(&self) -> BTreeMap<String, u64> {
         let mut counters = counters(self.ari.counters(), &self.engine);
+        counters.insert("health_mailbox_overflows".to_owned(), self.health.overflows());
         let agi = self.agi_counters.iter().flat_map(fast_agi::Counters::named);
         counters.extend(agi.map(|(name, count)| (name.to_owned(), count)));
         counters

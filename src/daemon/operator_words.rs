@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::control::RefreshError;
-use crate::engine::now;
+use crate::engine::{HealthDesk, now};
 use crate::health::OperatorBook;
 use crate::notify::{Notice, Notifier};
 use crate::snapshot::operator_words;
@@ -31,13 +31,14 @@ pub(super) struct Words {
 
 impl Words {
     /// Reads the words for the first time and starts the task, which ends with the last handle.
-    pub(super) async fn keep(store: Store, notifier: Notifier) -> Result<Self, StoreError> {
-        let (words, problems) = operator_words(&store.carrier_settings().await?);
-        for problem in problems {
-            warn!(%problem, "the operator's word is passed over");
+    pub(super) async fn keep(store: Store, health: HealthDesk, notifier: Notifier) -> Result<Self, StoreError> {
+        let words = operator_words(&store.carrier_settings().await?);
+        for (carrier, setting) in &words {
+            health.set_operator(carrier, setting.clone()).await;
         }
         let keeper = Keeper {
             store,
+            health,
             notifier,
             book: OperatorBook::new(words, now().wall_ms),
         };
@@ -61,6 +62,7 @@ impl Words {
 #[derive(Debug)]
 struct Keeper {
     store: Store,
+    health: HealthDesk,
     notifier: Notifier,
     book: OperatorBook,
 }
@@ -91,13 +93,14 @@ impl Keeper {
 
     async fn read(&mut self) -> Result<(), StoreError> {
         let now_ms = now().wall_ms;
-        let over = self.book.advance(now_ms);
-        over.into_iter()
-            .for_each(|change| self.notifier.tell(Notice::Operator(change)));
-        let (words, _) = operator_words(&self.store.carrier_settings().await?);
-        let said = self.book.take(words, now_ms);
-        said.into_iter()
-            .for_each(|change| self.notifier.tell(Notice::Operator(change)));
+        for change in self.book.advance(now_ms) {
+            self.notifier.tell(Notice::Operator(change));
+        }
+        let words = operator_words(&self.store.carrier_settings().await?);
+        for change in self.book.take(words, now_ms) {
+            self.health.set_operator(&change.carrier, change.setting.clone()).await;
+            self.notifier.tell(Notice::Operator(change));
+        }
         Ok(())
     }
 }

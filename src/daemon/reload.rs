@@ -127,7 +127,10 @@ fn needing_a_restart(current: &Settings, read: &Settings) -> Vec<&'static str> {
         ("call.engine", current.call.engine != read.call.engine),
         ("attempts", current.attempts != read.attempts),
         ("control", current.control != read.control),
-        ("notify", format!("{:?}", current.notify) != format!("{:?}", read.notify)),
+        (
+            "notify",
+            format!("{:?}", current.notify) != format!("{:?}", read.notify),
+        ),
         ("log", current.log != read.log),
     ];
     let differing = differs.into_iter().filter(|(_, differs)| *differs);

@@ -13,7 +13,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::ari::Client;
 use crate::control::RefreshError;
-use crate::engine::{Door, now};
+use crate::engine::{Door, HealthDesk, now};
 use crate::routing::RouteTable;
 use crate::snapshot::{Snapshot, is_rebuild_due};
 use crate::store::{RoutingTables, Store, StoreError};
@@ -59,6 +59,7 @@ pub(super) struct Live {
     pub routes: Arc<ArcSwap<RouteTable>>,
     pub policies: Arc<ArcSwap<CarrierPolicies>>,
     pub door: Door,
+    pub health: HealthDesk,
     pub timeouts: DialTimeouts,
 }
 
@@ -125,6 +126,7 @@ impl Reader {
         store: Store,
         live_settings: LiveSettings,
         door: Door,
+        health: HealthDesk,
     ) -> Result<(Self, Live), StoreError> {
         let settings = live_settings.load_full();
         let tables = store.routing_tables().await?;
@@ -134,10 +136,12 @@ impl Reader {
         let snapshot = Snapshot::with_carriers(tables, carriers, &served, &settings);
         tell(&snapshot, &ServedCarriers::default());
         door.set_limits(snapshot.limits.clone());
+        health.set_carriers(snapshot.operator_settings()).await;
         let live = Live {
             routes: Arc::new(ArcSwap::new(Arc::clone(&snapshot.table))),
             policies: Arc::new(ArcSwap::new(Arc::clone(&snapshot.policies))),
             door,
+            health,
             timeouts: Arc::new(ArcSwap::new(Arc::clone(&snapshot.dial_timeouts))),
         };
         let read_ms = now().wall_ms;
@@ -203,18 +207,19 @@ impl Reader {
         };
         let served = self.served.after(&carriers, &asterisk_has, now().wall_ms);
         if look == Look::AtOnce || tables.fingerprint != fingerprint || served != self.served {
-            self.publish(tables, carriers, served);
+            self.publish(tables, carriers, served).await;
         }
         Ok(())
     }
 
-    fn publish(&mut self, tables: RoutingTables, carriers: CarrierTable, served: ServedCarriers) {
+    async fn publish(&mut self, tables: RoutingTables, carriers: CarrierTable, served: ServedCarriers) {
         self.had_carriers = !tables.carriers.is_empty();
         self.had_campaigns = !tables.campaigns.is_empty();
         let snapshot = Snapshot::with_carriers(tables, carriers, &served, &self.settings.load());
         tell(&snapshot, &self.served);
         self.served = served;
         self.live.door.set_limits(snapshot.limits.clone());
+        self.live.health.set_carriers(snapshot.operator_settings()).await;
         self.live.policies.store(Arc::clone(&snapshot.policies));
         self.live.routes.store(Arc::clone(&snapshot.table));
         self.live.timeouts.store(Arc::clone(&snapshot.dial_timeouts));

@@ -16,6 +16,7 @@ use crate::verdict::AbandonReason;
 
 use super::counters::EngineCounters;
 use super::door::{Door, Permit};
+use super::health_desk::HealthDesk;
 use super::live::LiveReporter;
 use super::port::{AttemptLog, AttemptRecord, CallIdentity, Driver};
 
@@ -57,6 +58,8 @@ pub fn repeat_pause() -> Duration {
 pub struct RunnerShared {
     /// The door in front of every leg.
     pub door: Door,
+    /// Who knows which carriers are fit.
+    pub health: HealthDesk,
     /// Where attempts go on record.
     pub records: Arc<dyn AttemptLog>,
     /// What is counted over all calls.

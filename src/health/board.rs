@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use crate::call::Now;
 use crate::carrier::CarrierId;
+use crate::moment::Now;
 use crate::verdict::Progress;
 
 use super::carrier_health::CarrierHealth;

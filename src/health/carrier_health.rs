@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::call::Now;
+use crate::moment::Now;
 use crate::verdict::{Health, Progress};
 
 use super::breaker::{Breaker, Phase};

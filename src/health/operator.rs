@@ -31,9 +31,9 @@ impl OperatorWord {
         }
     }
 
-    /// The word that is written so.
-    pub fn from_word(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|word| word.as_str() == text)
+    /// The word as it stands in the store; `None` for one that is not known.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == word)
     }
 
     /// Whether new calls may go out.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::Now;
 use crate::carrier::CarrierId;
+use crate::moment::Now;
 
 use super::board::HealthBoard;
 use super::breaker::Phase;

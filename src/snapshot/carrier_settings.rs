@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::admission::CarrierLimits;
 use crate::carrier::{CarrierId, Timers};
+use crate::health::{OperatorSetting, OperatorWord, OperatorWords};
 use crate::store::{CarrierSettingsRow, RoutingTables};
 use crate::verdict::{CarrierPolicies, CarrierPolicy, FailoverAfter183, OverrideError, Overrides, Rulebook};
 
@@ -21,13 +22,13 @@ pub struct SettingProblem {
     pub error: SettingError,
 }
 
-impl SettingProblem {
-    /// The `setting` of a problem with the operator's word.
-    pub(super) const OPERATOR_STATE: &'static str = "operator_state";
+/// The `setting` of a problem with the operator's word.
+const OPERATOR: &str = "operator";
 
+impl SettingProblem {
     fn remedy(&self) -> String {
         let Self { carrier, setting, .. } = self;
-        if *setting == Self::OPERATOR_STATE {
+        if *setting == OPERATOR {
             format!("crankback carrier enable {carrier}")
         } else {
             format!("crankback carrier set {carrier} {setting}=…")
@@ -47,9 +48,9 @@ pub enum SettingError {
         /// The word.
         word: String,
     },
-    /// An operator's word that is not known.
+    /// The operator's word is not known: the carrier counts as enabled.
     #[error("unknown word {word:?}; known are enabled, disabled, draining and only")]
-    OperatorState {
+    OperatorWord {
         /// The word.
         word: String,
     },
@@ -83,6 +84,9 @@ pub(super) fn policies(rows: &[CarrierSettingsRow], rules: &Rulebook) -> (Carrie
                 error,
             });
         };
+        if let Err(error) = operator(row) {
+            told(OPERATOR, error);
+        }
         let policy = CarrierPolicy {
             fakes_progress: row.fakes_progress.unwrap_or_default(),
             failover_after_183: after_183(row).unwrap_or_else(|error| {
@@ -130,6 +134,28 @@ pub(super) fn limits(tables: &RoutingTables, own: Ipv4Addr) -> HashMap<CarrierId
         (CarrierId::from(row.carrier_id.as_str()), whole.share(own, users))
     });
     limits.filter(|(_, limits)| !limits.is_unlimited()).collect()
+}
+
+/// What operators said about carriers; a word that is not known is as if nobody had spoken.
+pub fn operator_words(rows: &[CarrierSettingsRow]) -> OperatorWords {
+    let said = rows.iter().filter(|row| row.operator_state.is_some());
+    let words = said.filter_map(|row| Some((CarrierId::from(row.carrier_id.as_str()), operator(row).ok()?)));
+    words.collect()
+}
+
+/// The operator's word of a row, with who, why and until when.
+pub(super) fn operator(row: &CarrierSettingsRow) -> Result<OperatorSetting, SettingError> {
+    let Some(word) = row.operator_state.as_deref() else {
+        return Ok(OperatorSetting::default());
+    };
+    let known = OperatorWord::from_word(word);
+    Ok(OperatorSetting {
+        word: known.ok_or_else(|| SettingError::OperatorWord { word: word.to_owned() })?,
+        by: row.operator_by.clone().unwrap_or_default(),
+        why: row.operator_reason.clone().unwrap_or_default(),
+        since_ms: row.operator_since_ms.unwrap_or_default(),
+        until_ms: row.operator_until_ms,
+    })
 }
 
 /// The overrides of a row.
