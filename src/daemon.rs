@@ -5,6 +5,7 @@ mod gauges;
 mod handle;
 mod health;
 mod lost;
+mod notices;
 mod operator_words;
 mod operators;
 mod records;
@@ -159,6 +160,7 @@ pub async fn run(
         notify::Limits::default(),
         settings.server.ip.to_string(),
     );
+    notices::tell_changes(&health, notifier.clone());
     let words = Words::keep(store.clone(), health.clone(), notifier.clone()).await?;
     let handle = Handle {
         started_ms,
@@ -167,6 +169,7 @@ pub async fn run(
         ari_state: state.clone(),
         tables,
         words,
+        notifier,
         reload,
         live: live.clone(),
         door: door.clone(),

@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 use crate::ari;
 use crate::control::{self, AriStatus, CallCounts, RefreshError, StatusView, TablesStatus};
 use crate::engine::{Door, EngineCounters, HealthDesk, LiveCall, LiveState, LiveView, now};
+use crate::notify::Notifier;
 use crate::snapshot::Snapshot;
 use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
 
 use super::fast_agi;
+use super::notices;
 use super::operator_words::Words;
 use super::reload::Reload;
 use super::tables::{Published, Tables};
@@ -29,6 +31,7 @@ pub(super) struct Handle {
     pub ari_state: watch::Receiver<ari::State>,
     pub tables: Tables,
     pub words: Words,
+    pub notifier: Notifier,
     pub reload: Arc<Reload>,
     pub live: LiveView,
     pub door: Door,
@@ -85,6 +88,7 @@ impl Handle {
     fn counters(&self) -> BTreeMap<String, u64> {
         let mut counters = counters(self.ari.counters(), &self.engine);
         counters.insert("health_mailbox_overflows".to_owned(), self.health.overflows());
+        counters.extend(notices::counters(&self.notifier));
         let agi = self.agi_counters.iter().flat_map(fast_agi::Counters::named);
         counters.extend(agi.map(|(name, count)| (name.to_owned(), count)));
         counters

@@ -20,6 +20,8 @@ pub(super) struct FakeDaemon {
     pub(super) calls: Mutex<Vec<Arc<LiveCall>>>,
     pub(super) refreshes: AtomicUsize,
     pub(super) refresh_fails: AtomicBool,
+    /// Times that it was made to read the words of operators.
+    pub(super) words_taken: AtomicUsize,
     pub(super) connected: AtomicBool,
     /// Refreshes wait here; closed to hold them up.
     pub(super) gate: Semaphore,
@@ -35,6 +37,7 @@ impl FakeDaemon {
             calls: Mutex::default(),
             refreshes: AtomicUsize::new(0),
             refresh_fails: AtomicBool::new(false),
+            words_taken: AtomicUsize::new(0),
             connected: AtomicBool::new(true),
             gate: Semaphore::new(1),
         })
@@ -107,6 +110,19 @@ impl Daemon for FakeDaemon {
             let snapshot = read(&self.store, &self.settings).await?;
             *self.snapshot.lock().unwrap() = snapshot;
             Ok(())
+        })
+    }
+
+    fn take_operator_words(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
+        self.words_taken.fetch_add(1, SeqCst);
+        let locked = self.refresh_fails.load(SeqCst);
+        let url = self.store.url().clone();
+        Box::pin(async move {
+            if locked {
+                Err(StoreError::Locked { url }.into())
+            } else {
+                Ok(())
+            }
         })
     }
 }
