@@ -1,6 +1,7 @@
 //! The daemon: wires the rooms together, in order, and takes them down again.
 
 mod fast_agi;
+mod figures;
 mod gauges;
 mod handle;
 mod health;
@@ -34,6 +35,7 @@ use crate::store::{IfMissing, Store, StoreError};
 use crate::vicidial::contract::VicidialContract;
 
 use fast_agi::FastAgi;
+use figures::CarrierFigures;
 use gauges::Gauges;
 use handle::Handle;
 use lost::Lost;
@@ -162,6 +164,7 @@ pub async fn run(
     );
     notices::tell_changes(&health, notifier.clone());
     let words = Words::keep(store.clone(), health.clone(), notifier.clone()).await?;
+    let figures = CarrierFigures::open();
     let handle = Handle {
         started_ms,
         application: settings.ari.app.clone(),
@@ -170,6 +173,7 @@ pub async fn run(
         tables,
         words,
         notifier,
+        figures: figures.clone(),
         reload,
         live: live.clone(),
         door: door.clone(),
@@ -214,7 +218,7 @@ pub async fn run(
             door,
             health,
             counters,
-            records: Arc::new(Records::new(spool, settings.server.ip.to_string())),
+            records: Arc::new(Records::new(spool, settings.server.ip.to_string(), figures)),
             taken,
             leaving: leaving.clone(),
         },

@@ -17,6 +17,7 @@ use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
 
 use super::fast_agi;
+use super::figures::CarrierFigures;
 use super::notices;
 use super::operator_words::Words;
 use super::reload::Reload;
@@ -32,6 +33,7 @@ pub(super) struct Handle {
     pub tables: Tables,
     pub words: Words,
     pub notifier: Notifier,
+    pub figures: CarrierFigures,
     pub reload: Arc<Reload>,
     pub live: LiveView,
     pub door: Door,

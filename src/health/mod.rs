@@ -18,6 +18,7 @@
 //! | `witness.rs` | probes |
 //! | `carrier_health.rs`, `board.rs` | one carrier, all carriers |
 //! | `choice.rs`, `hash.rs` | who takes the call, and why; stable draws |
+//! | `figures.rs` | ASR, ACD, PDD: for people, no state follows from them |
 //! | `snapshot.rs` | what survives a restart |
 //!
 //! Calls outrank probes in both directions: good probes do not keep the breaker closed, and a good call outweighs a witness
@@ -29,6 +30,7 @@ mod breaker;
 mod carrier_health;
 mod choice;
 mod faults;
+mod figures;
 mod hash;
 mod legs;
 mod operator;
@@ -45,6 +47,7 @@ mod witness;
 
 pub use board::{CarrierReport, HealthBoard};
 pub use choice::{Class, Contender, HealthView, Hint, LeftOut, Order, Place, order};
+pub use figures::{FigureBook, Figures, LegAnswer};
 pub use legs::LegKey;
 pub use operator::{OperatorSetting, OperatorWord};
 pub use operator_book::{OperatorBook, OperatorChange, OperatorWords};
