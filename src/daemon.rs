@@ -1,5 +1,6 @@
 //! The daemon: wires the rooms together, in order, and takes them down again.
 
+mod carriers;
 mod fast_agi;
 mod figures;
 mod gauges;
@@ -108,7 +109,7 @@ pub async fn run(
     let store = Store::open(&settings.store.url, IfMissing::Create).await?;
     let live_settings: LiveSettings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
     let door = Door::open();
-    let health = health::open();
+    let health = health::open(&settings.health);
     let (reader, live_tables) =
         Reader::load(store.clone(), Arc::clone(&live_settings), door.clone(), health.clone()).await?;
 

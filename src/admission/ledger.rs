@@ -79,7 +79,7 @@ impl Ledger {
             page.refusal(kind, first_attempts, now)
         };
         if let Some(refusal) = refusal {
-            *page.books.refusals.entry(refusal.code()).or_default() += 1;
+            self.count(carrier, refusal);
             return Err(refusal);
         }
         page.books.legs_out += 1;
@@ -94,6 +94,12 @@ impl Ledger {
             carrier: carrier.clone(),
             at_limit: page.is_at_limit(),
         })
+    }
+
+    /// Counts a leg that was not let out.
+    pub fn count(&mut self, carrier: &CarrierId, refusal: AdmissionRefusal) {
+        let page = self.pages.entry(carrier.clone()).or_default();
+        *page.books.refusals.entry(refusal.code()).or_default() += 1;
     }
 
     /// Enters a leg that is out already: after a restart the books are made anew from the channels that are there. Limits

@@ -1,7 +1,7 @@
 //! The record of one attempt.
 
 use crate::carrier::CarrierId;
-use crate::verdict::{Progress, SipReply, Verdict};
+use crate::verdict::{Evidence, Progress, SipReply, Verdict};
 
 /// One leg of a call as it goes on record; its key is the call and `n`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Attempt {
     pub reply: Option<SipReply>,
     /// Asterisk's hangup cause (Q.850).
     pub q850: Option<u8>,
+    /// What ended it; `None` while the leg lives.
+    pub evidence: Option<Evidence>,
     /// What the end meant; `None` while the leg lives.
     pub verdict: Option<Verdict>,
 }

@@ -40,8 +40,15 @@ pub enum Indication {
 /// What a call wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Ask whether a leg through this carrier may go out now.
-    Admit(LegId, CarrierId),
+    /// Ask whether a leg may go out now.
+    Admit {
+        /// The leg.
+        leg: LegId,
+        /// Its carrier.
+        carrier: CarrierId,
+        /// No other carrier is left for the call, or this one has passed it on already: how well it is does not matter.
+        is_last_choice: bool,
+    },
     /// Send a leg on its way.
     StartLeg(LegSpec),
     /// Ask whether anything has come back from the leg; answered by `Silent` or `Trying`.

@@ -25,6 +25,10 @@ pub enum AdmissionRefusal {
     CallsPerSecondLimit,
     /// The backup has had its share of retries.
     RetryBudget,
+    /// The carrier is not well enough for this call while another is left for it.
+    PassedOn,
+    /// The operator takes the carrier out.
+    TakenOut,
 }
 
 impl AdmissionRefusal {
@@ -35,6 +39,8 @@ impl AdmissionRefusal {
             Self::ChannelLimit => "channel_limit",
             Self::CallsPerSecondLimit => "calls_per_second_limit",
             Self::RetryBudget => "retry_budget",
+            Self::PassedOn => "passed_on",
+            Self::TakenOut => "taken_out",
         }
     }
 }

@@ -66,11 +66,13 @@ pub struct Call {
     legs_started: u32,
     /// Carriers whose refused request was repaired: once is enough.
     repaired: Vec<CarrierId>,
+    /// Carriers that passed the call on: they come again behind the others, and do not pass it on once more.
+    passed_on: Vec<CarrierId>,
     repeat_after: Duration,
     changes_offers: bool,
     ring_indicated: bool,
-    /// A leg was not let out because of a limit.
-    is_over_limit: bool,
+    /// A leg was not let out because of a limit, or no carrier may be used.
+    is_held_back: bool,
     engine_lost: bool,
     last_word: LastWord,
 }
@@ -78,6 +80,7 @@ pub struct Call {
 impl Call {
     /// A new call and its first commands.
     pub fn new(spec: CallSpec, now: Now) -> (Self, Vec<Command>) {
+        let is_held_back = spec.plan.is_held_back();
         let mut call = Self {
             state: State::Over,
             waiting: spec.plan.stages.into_iter().flat_map(|stage| stage.legs).collect(),
@@ -86,10 +89,11 @@ impl Call {
             attempts_left: spec.maximum_attempts.max(1),
             legs_started: 0,
             repaired: Vec::new(),
+            passed_on: Vec::new(),
             repeat_after: spec.repeat_after,
             changes_offers: spec.changes_offers,
             ring_indicated: false,
-            is_over_limit: false,
+            is_held_back,
             engine_lost: false,
             last_word: LastWord::default(),
         };
@@ -147,7 +151,7 @@ impl Call {
                     answered: None,
                     room,
                 };
-                commands.push(Command::Record(leg.attempt(None, None, None)));
+                commands.push(Command::Record(leg.attempt()));
                 let Candidate {
                     carrier,
                     technology,
@@ -181,20 +185,34 @@ impl Call {
     }
 
     fn refused(&mut self, id: LegId, refusal: AdmissionRefusal, now: Now, commands: &mut Vec<Command>) {
-        match &self.state {
-            State::Admitting { id: asked, repair, .. } if *asked == id => {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Admitting {
+                id: asked,
+                candidate,
+                repair,
+            } if asked == id => {
                 if repair.is_none() {
                     self.attempts_left += 1;
                 }
-                self.is_over_limit |= refusal != AdmissionRefusal::ShuttingDown;
+                match refusal {
+                    AdmissionRefusal::PassedOn => {
+                        self.passed_on.push(candidate.carrier.clone());
+                        self.waiting.push_back(candidate);
+                    }
+                    AdmissionRefusal::ShuttingDown => {}
+                    AdmissionRefusal::ChannelLimit
+                    | AdmissionRefusal::CallsPerSecondLimit
+                    | AdmissionRefusal::RetryBudget
+                    | AdmissionRefusal::TakenOut => self.is_held_back = true,
+                }
                 self.next_candidate(now, commands);
             }
-            State::Admitting { .. }
+            state @ (State::Admitting { .. }
             | State::Pausing { .. }
             | State::Trying { .. }
             | State::Connecting { .. }
             | State::Connected { .. }
-            | State::Over => {}
+            | State::Over) => self.state = state,
         }
     }
 
@@ -248,7 +266,7 @@ impl Call {
             LegEvent::Answered(reply) => {
                 leg.heard(Progress::Answered, reply);
                 leg.answered = Some(now);
-                commands.push(Command::Record(leg.attempt(None, None, None)));
+                commands.push(Command::Record(leg.attempt()));
                 commands.push(Command::Connect(leg.id));
                 self.state = State::Connecting { leg };
             }
@@ -294,7 +312,7 @@ impl Call {
             State::Trying { leg } | State::Connecting { leg } | State::Connected { leg } => {
                 let evidence = leg.evidence(EndedBy::Caller, None, now);
                 let verdict = self.judge(&leg, &evidence, None);
-                commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
+                commands.push(Command::Record(leg.ended(&evidence, verdict, now)));
                 commands.push(Command::AbandonLeg(leg.id, AbandonReason::CallerGone));
             }
             State::Admitting { .. } | State::Pausing { .. } | State::Over => {}
@@ -389,7 +407,7 @@ impl Call {
         let verdict = self.judge(&leg, evidence, repair);
         let action = verdict.action;
         self.last_word.hear(&verdict);
-        commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
+        commands.push(Command::Record(leg.ended(evidence, verdict, now)));
         match (action, repair) {
             (Action::RepairAndRetry, Some(repair)) => self.try_again(leg, repair, now, commands),
             (Action::Next | Action::RepairAndRetry, _) => self.next_candidate(now, commands),
@@ -429,7 +447,7 @@ impl Call {
     fn finish(&mut self, leg: Leg, evidence: &Evidence, now: Now, commands: &mut Vec<Command>) {
         let verdict = self.judge(&leg, evidence, None);
         self.last_word.hear(&verdict);
-        commands.push(Command::Record(leg.attempt(Some(now), evidence.q850, Some(verdict))));
+        commands.push(Command::Record(leg.ended(evidence, verdict, now)));
         self.end(commands);
     }
 
@@ -450,8 +468,8 @@ impl Call {
         self.state = State::Over;
         commands.push(match std::mem::take(&mut self.last_word).into_result() {
             Some(result) => Command::Finish(result),
-            // Plain Dial() would go above the limit that no leg was let out for.
-            None if self.is_over_limit => Command::Finish(DialerResult::no_circuit()),
+            // Plain Dial() would do what no leg was let out for.
+            None if self.is_held_back => Command::Finish(DialerResult::no_circuit()),
             None => Command::HandBack,
         });
     }
@@ -484,7 +502,12 @@ impl Call {
     fn ask_for(&mut self, candidate: Candidate, repair: Option<Repair>, commands: &mut Vec<Command>) {
         self.legs_started += 1;
         let id = LegId(self.legs_started);
-        commands.push(Command::Admit(id, candidate.carrier.clone()));
+        let carrier = candidate.carrier.clone();
+        commands.push(Command::Admit {
+            leg: id,
+            is_last_choice: repair.is_some() || self.waiting.is_empty() || self.passed_on.contains(&carrier),
+            carrier,
+        });
         self.state = State::Admitting { id, candidate, repair };
     }
 

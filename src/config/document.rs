@@ -12,7 +12,10 @@ use crate::store::StoreUrl;
 use super::error::ConfigError;
 use super::keys;
 use super::notify::NotifyDocument;
-use super::settings::{AgiSettings, AttemptsSettings, CallSettings, ControlSettings, LogSettings, MetricsSettings};
+use super::settings::{
+    AgiSettings, AttemptsSettings, CallSettings, ControlSettings, HealthConfig, LogSettings, MetricsSettings,
+    ProbeSettings,
+};
 
 /// All sections. Sections without a required key are read straight into their settings.
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +29,8 @@ pub(super) struct Document {
     pub attempts: AttemptsSettings,
     pub control: ControlSettings,
     pub notify: NotifyDocument,
+    pub health: HealthConfig,
+    pub probe: ProbeSettings,
     pub metrics: MetricsSettings,
     pub log: LogSettings,
 }

@@ -7,7 +7,10 @@ use crate::nearest::nearest;
 
 use super::document::{AriDocument, Document, ServerDocument, StoreDocument};
 use super::notify::NotifyDocument;
-use super::settings::{AgiSettings, AttemptsSettings, CallSettings, ControlSettings, LogSettings, MetricsSettings};
+use super::settings::{
+    AgiSettings, AttemptsSettings, CallSettings, ControlSettings, HealthConfig, LogSettings, MetricsSettings,
+    ProbeSettings,
+};
 
 /// The sections.
 pub(super) fn sections() -> &'static [&'static str] {
@@ -25,6 +28,8 @@ pub(super) fn keys(section: &str) -> &'static [&'static str] {
         "attempts" => fields_of::<AttemptsSettings>(),
         "control" => fields_of::<ControlSettings>(),
         "notify" => fields_of::<NotifyDocument>(),
+        "health" => fields_of::<HealthConfig>(),
+        "probe" => fields_of::<ProbeSettings>(),
         "metrics" => fields_of::<MetricsSettings>(),
         "log" => fields_of::<LogSettings>(),
         _ => &[],

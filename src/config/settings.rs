@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use crate::ari::{self, Credentials, Endpoint};
+use crate::health::HealthSettings;
 use crate::notify::NotifySettings;
+use crate::probe::ProbeTarget;
 use crate::store::StoreUrl;
 
 /// Everything that the configuration decides, one struct a room.
@@ -29,6 +31,10 @@ pub struct Settings {
     pub control: ControlSettings,
     /// Who is told what happens to carriers.
     pub notify: NotifySettings,
+    /// When carriers are passed over.
+    pub health: HealthConfig,
+    /// OPTIONS of our own to carriers.
+    pub probe: ProbeSettings,
     /// Numbers for machines that watch.
     pub metrics: MetricsSettings,
     /// What is logged.
@@ -227,6 +233,91 @@ impl Default for ControlSettings {
     fn default() -> Self {
         Self {
             socket: PathBuf::from("/run/crankback/control.sock"),
+        }
+    }
+}
+
+/// `[health]`: when carriers are passed over, and how they come back.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthConfig {
+    /// Whether calls follow the states of carriers.
+    pub steering: Steering,
+    /// `window_s`: how far back failed calls count.
+    #[serde(rename = "window_s", deserialize_with = "seconds")]
+    pub window: Duration,
+    /// Share of failed calls in the window at which a carrier counts as failed.
+    pub open_at_percent: u8,
+    /// `first_back_off_s`: a carrier that failed is left alone for so long; doubled each time that it fails again.
+    #[serde(rename = "first_back_off_s", deserialize_with = "seconds")]
+    pub first_back_off: Duration,
+    /// `longest_back_off_s`: the longest of these.
+    #[serde(rename = "longest_back_off_s", deserialize_with = "seconds")]
+    pub longest_back_off: Duration,
+    /// `trial_interval_s`: after that, one trial call in so long.
+    #[serde(rename = "trial_interval_s", deserialize_with = "seconds")]
+    pub trial_interval: Duration,
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        let health = HealthSettings::default();
+        Self {
+            steering: Steering::Acts,
+            window: health.window,
+            open_at_percent: 50,
+            first_back_off: health.first_back_off,
+            longest_back_off: health.longest_back_off,
+            trial_interval: health.trial_interval,
+        }
+    }
+}
+
+impl HealthConfig {
+    /// What the board of carriers goes by.
+    pub fn settings(&self) -> HealthSettings {
+        HealthSettings {
+            window: self.window,
+            open_at: f64::from(self.open_at_percent) / 100.0,
+            first_back_off: self.first_back_off,
+            longest_back_off: self.longest_back_off,
+            trial_interval: self.trial_interval,
+            ..HealthSettings::default()
+        }
+    }
+}
+
+/// Whether calls follow the states of carriers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Steering {
+    /// Calls go where health sends them.
+    #[default]
+    Acts,
+    /// States are kept and shown, and calls go as if every carrier were well. The operator's word holds all the same.
+    Watches,
+}
+
+/// `[probe]`: OPTIONS of our own, to carriers that know us by our IP address and take SIP over UDP.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProbeSettings {
+    /// Whether any are sent.
+    pub enabled: bool,
+    /// `interval_s`: from one to the next.
+    #[serde(rename = "interval_s", deserialize_with = "seconds")]
+    pub interval: Duration,
+    /// `timeout_ms`: no answer for so long is none.
+    #[serde(rename = "timeout_ms", deserialize_with = "milliseconds")]
+    pub timeout: Duration,
+}
+
+impl Default for ProbeSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            interval: ProbeTarget::DEFAULT_INTERVAL,
+            timeout: ProbeTarget::DEFAULT_TIMEOUT,
         }
     }
 }

@@ -32,6 +32,8 @@ fn required_keys_alone_give_the_defaults() {
     assert_eq!(settings.agi, AgiSettings::default());
     assert_eq!(settings.call, CallSettings::default());
     assert_eq!(settings.control, ControlSettings::default());
+    assert_eq!(settings.health, HealthConfig::default());
+    assert_eq!(settings.probe, ProbeSettings::default());
     assert_eq!(settings.metrics, MetricsSettings::default());
     assert_eq!(settings.log, LogSettings::default());
     assert_eq!(
@@ -50,6 +52,8 @@ fn the_annotated_example_names_every_key_with_its_default() {
     assert_eq!(settings.agi, AgiSettings::default());
     assert_eq!(settings.call, CallSettings::default());
     assert_eq!(settings.control, ControlSettings::default());
+    assert_eq!(settings.health, HealthConfig::default());
+    assert_eq!(settings.probe, ProbeSettings::default());
     assert_eq!(settings.metrics, MetricsSettings::default());
     assert_eq!(settings.log, LogSettings::default());
     assert_eq!(

@@ -6,12 +6,15 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::ari::{self, Credentials, Endpoint};
+use crate::carrier::CarrierId;
+use crate::probe::{ProbeTarget, TargetError};
 
 use super::document::{AriDocument, Document, ServerDocument, StoreDocument};
 use super::error::{ConfigError, Problem};
 use super::notify;
 use super::settings::{
-    AgiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, ServerSettings, Settings, StoreSettings,
+    AgiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, HealthConfig, ProbeSettings,
+    ServerSettings, Settings, StoreSettings,
 };
 
 /// `sun_path` holds 108 bytes with the final zero; the socket is made under a name that is 4 bytes longer (`.new`).
@@ -28,6 +31,8 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
     attempts(&document.attempts, &mut problems);
     control(&document.control, &mut problems);
     let notify = notify::settings(document.notify, &mut problems);
+    health(&document.health, &mut problems);
+    probe(&document.probe, &mut problems);
     match (server, ari) {
         (Some(server), Some(ari)) if problems.is_empty() => Ok(Settings {
             store,
@@ -38,6 +43,8 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
             attempts: document.attempts,
             control: document.control,
             notify,
+            health: document.health,
+            probe: document.probe,
             metrics: document.metrics,
             log: document.log,
         }),
@@ -224,6 +231,47 @@ fn control(control: &ControlSettings, problems: &mut Vec<Problem>) {
     } else if control.socket.as_os_str().len() > SOCKET_PATH_LIMIT {
         let what = format!("longer than {SOCKET_PATH_LIMIT} bytes: the system takes no longer path for a socket");
         problem(problems, "control.socket", what);
+    }
+}
+
+fn health(health: &HealthConfig, problems: &mut Vec<Problem>) {
+    let second = Duration::from_secs(1);
+    let a_second_at_least = [
+        ("health.window_s", health.window),
+        ("health.first_back_off_s", health.first_back_off),
+        ("health.trial_interval_s", health.trial_interval),
+    ];
+    for (key, time) in a_second_at_least {
+        if time < second {
+            problem(problems, key, "0: give 1 or more");
+        }
+    }
+    if health.longest_back_off < health.first_back_off {
+        let what = "less than health.first_back_off_s: back-offs only grow";
+        problem(problems, "health.longest_back_off_s", what);
+    }
+    if !(10..=100).contains(&health.open_at_percent) {
+        let what = "must be 10 to 100: below that, what is normal for a carrier would count as failure";
+        problem(problems, "health.open_at_percent", what);
+    }
+}
+
+fn probe(probe: &ProbeSettings, problems: &mut Vec<Problem>) {
+    let target = ProbeTarget {
+        interval: probe.interval,
+        timeout: probe.timeout,
+        ..ProbeTarget::new(CarrierId::from("any"), "any")
+    };
+    match target.validate() {
+        Ok(()) | Err(TargetError::Host { .. }) => {}
+        Err(TargetError::Interval { .. }) => problem(problems, "probe.interval_s", "must be 2 to 300"),
+        Err(TargetError::Timeout { .. }) => {
+            problem(
+                problems,
+                "probe.timeout_ms",
+                "must be more than 0 and at most probe.interval_s",
+            );
+        }
     }
 }
 

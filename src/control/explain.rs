@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::asterisk_conf::Pattern;
 use crate::carrier::{Carrier, DialEntry};
 use crate::config::Settings;
-use crate::routing::{CallRequest, Candidate, Plan, Rejection};
+use crate::health::HealthView;
+use crate::routing::{CallRequest, Candidate, Fitness, Plan, Rejection};
 use crate::snapshot::Snapshot;
 
 use super::carriers::{check_campaign, find};
@@ -71,7 +72,12 @@ pub struct RejectedView {
     pub rejection: Rejection,
 }
 
-pub(super) fn explain(snapshot: &Snapshot, settings: &Settings, asked: Explain) -> Result<ExplainView, Error> {
+pub(super) fn explain(
+    snapshot: &Snapshot,
+    health: HealthView,
+    settings: &Settings,
+    asked: Explain,
+) -> Result<ExplainView, Error> {
     check_campaign(&snapshot.campaigns, asked.campaign.as_deref())?;
     let Explain {
         number,
@@ -106,7 +112,9 @@ pub(super) fn explain(snapshot: &Snapshot, settings: &Settings, asked: Explain) 
         dial_string: carrier.dial_string(&wire_number),
         campaign,
     };
-    let plan = snapshot.table.explain(&request);
+    let plan = snapshot
+        .table
+        .explain(&request, &Fitness::of_call(health, &request.dialled));
     Ok(view(request, &line.pattern, plan))
 }
 

@@ -1,5 +1,6 @@
 //! The handlers: one request in, one reply out; every command on record.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use tracing::{debug, info, warn};
 use crate::carrier::CarrierId;
 use crate::config::Settings;
 use crate::engine::now;
+use crate::health::{Class, HealthView, OperatorSetting};
 use crate::snapshot::{self, Snapshot, operator_words};
 use crate::store::{AuditRow, CarrierSettingsRow, RouteAdded, Store};
 
@@ -15,6 +17,7 @@ use super::actor::Actor;
 use super::attempts::AttemptsView;
 use super::calls::{CallView, CallsView};
 use super::carrier_settings::CarrierSetView;
+use super::carriers::CarrierNow;
 use super::error::{Error, Refusal};
 use super::message::{Answer, Command, Effect, Query, Reloaded, Reply, Request};
 use super::operator_word::{self, CarrierOperate, CarrierOperateView};
@@ -85,11 +88,29 @@ impl Handlers {
         debug!(%actor, ?query, "query");
         Ok(match query {
             Query::Status => Answer::Status(self.daemon()?.status().await),
-            Query::Carriers => Answer::Carriers(carriers::list(&*self.snapshot().await?)),
-            Query::Carrier { id } => Answer::Carrier(carriers::show(&*self.snapshot().await?, &self.settings, &id)?),
+            Query::Carriers => {
+                let (snapshot, live) = (self.snapshot().await?, self.live_carriers().await);
+                Answer::Carriers(carriers::list(&snapshot, live.as_ref(), now().wall_ms))
+            }
+            Query::Carrier { id } => {
+                let (snapshot, live) = (self.snapshot().await?, self.live_carriers().await);
+                Answer::Carrier(carriers::show(
+                    &snapshot,
+                    &self.settings,
+                    live.as_ref(),
+                    now().wall_ms,
+                    &id,
+                )?)
+            }
             Query::Routes => Answer::Routes(routes::list(&*self.snapshot().await?)),
             Query::Explain(asked) => {
-                Answer::Explain(explain::explain(&*self.snapshot().await?, &self.settings, asked)?)
+                let snapshot = self.snapshot().await?;
+                Answer::Explain(explain::explain(
+                    &snapshot,
+                    self.health(&snapshot),
+                    &self.settings,
+                    asked,
+                )?)
             }
             Query::Calls => Answer::Calls(self.calls().await?),
             Query::Attempts(wanted) => Answer::Attempts(AttemptsView {
@@ -126,6 +147,28 @@ impl Handlers {
             }
         }
         result
+    }
+
+    /// What a running daemon knows of its carriers.
+    async fn live_carriers(&self) -> Option<HashMap<CarrierId, CarrierNow>> {
+        match &self.daemon {
+            Some(daemon) => Some(daemon.carriers().await),
+            None => None,
+        }
+    }
+
+    /// How fit carriers are; without a daemon only the words of operators are known.
+    fn health(&self, snapshot: &Snapshot) -> HealthView {
+        let of_words = || {
+            let now_ms = now().wall_ms;
+            let words = snapshot.operator_settings().into_iter();
+            let class = |word: OperatorSetting| Class {
+                operator: word.in_force(now_ms),
+                ..Class::default()
+            };
+            words.map(|(carrier, word)| (carrier, class(word))).collect()
+        };
+        self.daemon.as_ref().map_or_else(of_words, |daemon| daemon.health())
     }
 
     async fn calls(&self) -> Result<CallsView, Error> {

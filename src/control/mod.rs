@@ -28,7 +28,7 @@ pub use actor::Actor;
 pub use attempts::{Attempts, AttemptsView, DEFAULT_ATTEMPTS, MOST_ATTEMPTS};
 pub use calls::{CallView, CallsView};
 pub use carrier_settings::{CarrierSetView, SettingError};
-pub use carriers::{CarrierView, CarriersView, PatternView};
+pub use carriers::{CarrierNow, CarrierView, CarriersView, PatternView};
 pub use error::{Error, Refusal};
 pub use explain::{CandidateView, Explain, ExplainView, RejectedView};
 pub use handlers::Handlers;

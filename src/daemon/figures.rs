@@ -128,6 +128,7 @@ mod tests {
             }),
             q850: Some(34),
             verdict: None,
+            evidence: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The running daemon, as control sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,13 +9,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::ari;
-use crate::control::{self, AriStatus, CallCounts, RefreshError, StatusView, TablesStatus};
+use crate::carrier::CarrierId;
+use crate::control::{self, AriStatus, CallCounts, CarrierNow, RefreshError, StatusView, TablesStatus};
 use crate::engine::{Door, EngineCounters, HealthDesk, LiveCall, LiveState, LiveView, now};
+use crate::health::HealthView;
 use crate::notify::Notifier;
 use crate::snapshot::Snapshot;
 use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
 
+use super::carriers;
 use super::fast_agi;
 use super::figures::CarrierFigures;
 use super::notices;
@@ -77,8 +80,16 @@ impl control::Daemon for Handle {
         self.tables.published().snapshot
     }
 
+    fn health(&self) -> HealthView {
+        self.health.view()
+    }
+
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
         Box::pin(self.reload.now())
+    }
+
+    fn carriers(&self) -> BoxFuture<'_, HashMap<CarrierId, CarrierNow>> {
+        Box::pin(carriers::now(&self.health, &self.door, &self.figures))
     }
 
     fn take_operator_words(&self) -> BoxFuture<'_, Result<(), RefreshError>> {

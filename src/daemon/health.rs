@@ -1,9 +1,10 @@
 //! The health of the carriers, while the daemon runs.
 
-use crate::engine::{HealthDesk, Steering};
-use crate::health::{HealthBoard, HealthSettings};
+use crate::config::HealthConfig;
+use crate::engine::HealthDesk;
+use crate::health::HealthBoard;
 
 /// Starts to keep it.
-pub(super) fn open() -> HealthDesk {
-    HealthDesk::open(HealthBoard::new(HealthSettings::default()), Steering::default())
+pub(super) fn open(config: &HealthConfig) -> HealthDesk {
+    HealthDesk::open(HealthBoard::new(config.settings()), config.steering)
 }

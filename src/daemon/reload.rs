@@ -131,6 +131,8 @@ fn needing_a_restart(current: &Settings, read: &Settings) -> Vec<&'static str> {
             "notify",
             format!("{:?}", current.notify) != format!("{:?}", read.notify),
         ),
+        ("health", current.health != read.health),
+        ("probe", current.probe != read.probe),
         ("log", current.log != read.log),
     ];
     let differing = differs.into_iter().filter(|(_, differs)| *differs);

@@ -24,6 +24,7 @@ enum Request {
         mailbox: Mailbox,
         answer: oneshot::Sender<Permit>,
     },
+    Count(CarrierId, AdmissionRefusal),
     Release(Ticket),
     SetLimits(HashMap<CarrierId, CarrierLimits>),
     Close,
@@ -64,6 +65,11 @@ impl Door {
         };
         self.mailbox.send(request).map_err(|_| AdmissionRefusal::ShuttingDown)?;
         permit.await.map_err(|_| AdmissionRefusal::ShuttingDown)?
+    }
+
+    /// Counts a leg that was not let out for a reason of somebody else's.
+    pub fn count(&self, carrier: &CarrierId, refusal: AdmissionRefusal) {
+        let _ = self.mailbox.send(Request::Count(carrier.clone(), refusal));
     }
 
     /// Enters a leg that is out already, found after a restart. `None` when the door's task is gone.
@@ -131,6 +137,7 @@ fn serve(ledger: &mut Ledger, request: Request) {
         } => {
             let _ = answer.send(Permit::new(ledger.adopt(&carrier), mailbox));
         }
+        Request::Count(carrier, refusal) => ledger.count(&carrier, refusal),
         Request::Release(ticket) => ledger.release(ticket),
         Request::SetLimits(limits) => ledger.set_limits(&limits),
         Request::Close => ledger.close(),

@@ -13,10 +13,12 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::carrier::CarrierId;
+use crate::config::Steering;
 use crate::health::{
     CarrierReport, Change, Class, HealthBoard, HealthView, Hint, LegKey, LegOutcome, OperatorSetting, Report, Snapshot,
     Witness,
 };
+use crate::routing::Fitness;
 use crate::verdict::Progress;
 
 use super::runner::now;
@@ -30,16 +32,6 @@ const BATCH: usize = 256;
 const RENEW_EVERY: Duration = Duration::from_millis(200);
 /// Changes that a listener may be behind before it misses some.
 const CHANGES: usize = 1_024;
-
-/// Whether calls follow the states of carriers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Steering {
-    /// Calls go where health sends them.
-    #[default]
-    Acts,
-    /// States are kept and shown, and calls go as if every carrier were well. The operator's word holds all the same.
-    Watches,
-}
 
 #[derive(Debug)]
 enum Request {
@@ -112,6 +104,11 @@ impl HealthDesk {
     /// What is known of all carriers, for whoever plans a call.
     pub fn view(&self) -> HealthView {
         HealthView::clone(&self.view.load())
+    }
+
+    /// What the plan of a call goes by.
+    pub fn fitness(&self, call_id: &str) -> Fitness {
+        Fitness::of_call(self.view(), call_id)
     }
 
     /// Everything about all carriers that something is known of, by carrier; for people and metrics. In contrast to the view

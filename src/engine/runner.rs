@@ -10,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::admission::AttemptKind;
-use crate::call::{Attempt, Call, Command, Input, LegEvent, LegId, Now, Timer};
+use crate::call::{AdmissionRefusal, Attempt, Call, Command, Input, LegEvent, LegId, Now, Timer};
 use crate::carrier::CarrierId;
-use crate::verdict::AbandonReason;
+use crate::health::{Hint, LegOutcome, draw_of};
+use crate::verdict::{AbandonReason, Progress, Rulebook};
 
 use super::counters::EngineCounters;
 use super::door::{Door, Permit};
-use super::health_desk::HealthDesk;
+use super::health_desk::{HealthDesk, WatchedLeg};
 use super::live::LiveReporter;
 use super::port::{AttemptLog, AttemptRecord, CallIdentity, Driver};
 
@@ -85,9 +86,13 @@ pub struct CallRunner<D> {
     call: Call,
     driver: D,
     identity: CallIdentity,
+    /// The call's own draw, the same at every carrier.
+    draw: u64,
     shared: RunnerShared,
     live: LiveReporter,
     permits: HashMap<LegId, Permit>,
+    /// Legs whose end has not been judged.
+    watched: HashMap<LegId, WatchedLeg>,
     next_attempt: AttemptKind,
     /// The last record that may not be kept yet; records are kept in their order.
     unkept: Option<oneshot::Receiver<()>>,
@@ -100,10 +105,12 @@ impl<D: Driver> CallRunner<D> {
         Self {
             call,
             driver,
+            draw: draw_of(&identity.call_id),
             identity,
             shared,
             live,
             permits: HashMap::new(),
+            watched: HashMap::new(),
             next_attempt: AttemptKind::First,
             unkept: None,
             timers: Vec::new(),
@@ -151,8 +158,8 @@ impl<D: Driver> CallRunner<D> {
             match &input {
                 Input::Leg(leg, LegEvent::Ended(_)) => drop(self.permits.remove(leg)),
                 Input::Leg(leg, LegEvent::Taken) => self.let_go(*leg),
-                Input::Leg(..)
-                | Input::Admitted(_)
+                Input::Leg(leg, event) => self.hear(*leg, event),
+                Input::Admitted(_)
                 | Input::AdmittedAtLimit(_)
                 | Input::Refused(..)
                 | Input::CallerGone
@@ -171,8 +178,23 @@ impl<D: Driver> CallRunner<D> {
         end
     }
 
+    /// What a leg shows of its carrier while it is out.
+    fn hear(&mut self, leg: LegId, event: &LegEvent) {
+        let progress = match event {
+            LegEvent::Trying(_) => Progress::Trying,
+            LegEvent::Ringing(_) => Progress::Ringing,
+            LegEvent::Media(_) => Progress::Media,
+            LegEvent::Answered(_) => Progress::Answered,
+            LegEvent::Started | LegEvent::Silent | LegEvent::Connected | LegEvent::Ended(_) | LegEvent::Taken => return,
+        };
+        if let Some(watched) = self.watched.get_mut(&leg) {
+            watched.heard(progress);
+        }
+    }
+
     /// The leg goes on without us and keeps its place at the carrier.
     fn let_go(&mut self, leg: LegId) {
+        self.watched.remove(&leg);
         let Some(permit) = self.permits.remove(&leg) else {
             return;
         };
@@ -186,8 +208,12 @@ impl<D: Driver> CallRunner<D> {
         while let Some(command) = commands.pop_front() {
             self.live.carries_out(&command);
             match command {
-                Command::Admit(leg, carrier) => {
-                    let answer = match self.shared.door.admit(&carrier, self.next_attempt).await {
+                Command::Admit {
+                    leg,
+                    carrier,
+                    is_last_choice,
+                } => {
+                    let answer = match self.admit(&carrier, is_last_choice).await {
                         Ok(permit) => {
                             let input = if permit.is_at_limit() {
                                 Input::AdmittedAtLimit(leg)
@@ -197,7 +223,10 @@ impl<D: Driver> CallRunner<D> {
                             self.permits.insert(leg, permit);
                             input
                         }
-                        Err(refusal) => Input::Refused(leg, refusal),
+                        Err(refusal) => {
+                            info!(%leg, %carrier, why = refusal.code(), "not let out");
+                            Input::Refused(leg, refusal)
+                        }
                     };
                     // Before what else is waiting: the next leg goes out first, tidying up comes after it.
                     for command in self.call.handle(answer, now()).into_iter().rev() {
@@ -207,6 +236,8 @@ impl<D: Driver> CallRunner<D> {
                 Command::StartLeg(spec) => {
                     self.next_attempt = AttemptKind::Retry;
                     self.records_are_kept().await;
+                    let watched = self.shared.health.leg_started(&spec.carrier);
+                    self.watched.insert(spec.leg, watched);
                     self.driver.start_leg(spec);
                 }
                 Command::AskLeg(leg) => self.driver.ask_leg(leg),
@@ -233,8 +264,33 @@ impl<D: Driver> CallRunner<D> {
         }
     }
 
+    /// Asks the door, then the carrier's health: who finds no place makes no trial call.
+    async fn admit(&mut self, carrier: &CarrierId, is_last_choice: bool) -> Result<Permit, AdmissionRefusal> {
+        let permit = self.shared.door.admit(carrier, self.next_attempt).await?;
+        let hint = self.shared.health.may_take(carrier, self.draw).await;
+        if hint.lets_out(is_last_choice) {
+            return Ok(permit);
+        }
+        let refusal = match hint {
+            Hint::Never(_) => AdmissionRefusal::TakenOut,
+            Hint::Take | Hint::Trial | Hint::PassOn(_) => AdmissionRefusal::PassedOn,
+        };
+        self.shared.door.count(carrier, refusal);
+        Err(refusal)
+    }
+
     fn record(&mut self, attempt: Attempt) {
         let call = &self.identity;
+        if let Some((verdict, evidence)) = attempt.verdict.as_ref().zip(attempt.evidence.as_ref())
+            && let Some(watched) = self.watched.remove(&LegId(attempt.n))
+        {
+            watched.ended(LegOutcome::of(
+                evidence,
+                verdict,
+                Rulebook::built_in(),
+                &attempt.wire_number,
+            ));
+        }
         if let Some(verdict) = &attempt.verdict {
             let reply = verdict
                 .dialer

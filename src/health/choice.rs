@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::carrier::CarrierId;
 
@@ -97,23 +97,35 @@ impl Hint {
 
 /// The classes of all carriers at one moment: immutable, for whoever chooses.
 #[derive(Clone, Debug, Default)]
-pub struct HealthView(Arc<HashMap<CarrierId, Class>>);
+pub struct HealthView {
+    classes: Arc<HashMap<CarrierId, Class>>,
+    wants_only_one: bool,
+}
 
 impl HealthView {
     /// The class of a carrier; a carrier that nothing is known of is active.
     pub fn class(&self, carrier: &CarrierId) -> Class {
-        self.0.get(carrier).cloned().unwrap_or_default()
+        self.classes.get(carrier).cloned().unwrap_or_default()
     }
 
     /// All carriers that something is known of.
     pub fn classes(&self) -> impl Iterator<Item = (&CarrierId, &Class)> {
-        self.0.iter()
+        self.classes.iter()
+    }
+
+    /// Whether the operator wants calls to use only one carrier, whichever that is.
+    pub const fn wants_only_one(&self) -> bool {
+        self.wants_only_one
     }
 }
 
 impl FromIterator<(CarrierId, Class)> for HealthView {
     fn from_iter<I: IntoIterator<Item = (CarrierId, Class)>>(classes: I) -> Self {
-        Self(Arc::new(classes.into_iter().collect()))
+        let classes: HashMap<CarrierId, Class> = classes.into_iter().collect();
+        Self {
+            wants_only_one: classes.values().any(|class| class.operator == OperatorWord::Only),
+            classes: Arc::new(classes),
+        }
     }
 }
 
@@ -145,7 +157,7 @@ pub enum Place {
 }
 
 /// Why a carrier is left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum LeftOut {
     /// The operator takes it out.

@@ -1,5 +1,10 @@
 //! Hashes that are the same in every process and on every machine: the same call makes the same choice everywhere.
 
+/// A call's draw: the same call draws the same in every process.
+pub fn draw_of(call_id: &str) -> u64 {
+    stable_hash(call_id)
+}
+
 /// FNV-1a, finished with [`mix`] so that short texts differ in all bits.
 pub(super) fn stable_hash(text: &str) -> u64 {
     let fnv = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

@@ -48,6 +48,7 @@ mod witness;
 pub use board::{CarrierReport, HealthBoard};
 pub use choice::{Class, Contender, HealthView, Hint, LeftOut, Order, Place, order};
 pub use figures::{FigureBook, Figures, LegAnswer};
+pub use hash::draw_of;
 pub use legs::LegKey;
 pub use operator::{OperatorSetting, OperatorWord};
 pub use operator_book::{OperatorBook, OperatorChange, OperatorWords};

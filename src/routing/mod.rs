@@ -1,9 +1,10 @@
 //! Routing: which carriers a call may use, in which order, and why each is in or out.
 //!
-//! Owns the plan of a call and the immutable route table it comes from. It must not know channels, sockets, tables of a
+//! Owns the plan of a call and the immutable route table it comes from; health says which of its carriers are fit. It must not know channels, sockets, tables of a
 //! database or the clock: a table is built from values and asked with values.
 
 mod dial_prefixes;
+mod fitness;
 #[cfg(test)]
 mod fixtures;
 mod index;
@@ -14,6 +15,7 @@ mod proof;
 mod route;
 mod table;
 
+pub use fitness::Fitness;
 pub use number::NumberError;
 pub use plan::{CallRequest, Candidate, Plan, Rejection, Stage};
 pub use proof::{EntryProof, Proof};

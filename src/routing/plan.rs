@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::{CarrierId, Technology, Timers};
+use crate::health::LeftOut;
 
 /// What routing is asked: one outbound call as the dialplan handed it over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,14 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// Carriers that were considered and left out.
     pub rejected: Vec<(CarrierId, Rejection)>,
+}
+
+impl Plan {
+    /// Whether the call has carriers, and none of them may be used: plain `Dial()` must not use them either.
+    pub fn is_held_back(&self) -> bool {
+        let unfit = |(_, rejection): &(CarrierId, Rejection)| matches!(rejection, Rejection::Unfit { .. });
+        self.stages.is_empty() && self.rejected.iter().any(unfit)
+    }
 }
 
 /// Legs that are tried together.
@@ -111,6 +120,12 @@ pub enum Rejection {
         /// The campaign that the route is for.
         campaign: String,
     },
+    /// The carrier is not fit for the call, or the operator takes it out.
+    #[error("{reason}")]
+    Unfit {
+        /// Why.
+        reason: LeftOut,
+    },
 }
 
 impl Rejection {
@@ -126,6 +141,7 @@ impl Rejection {
             Self::NotPlaceable { .. } => "not_placeable",
             Self::AttemptLimit { .. } => "attempt_limit",
             Self::OtherCampaign { .. } => "other_campaign",
+            Self::Unfit { .. } => "unfit",
         }
     }
 }
@@ -151,6 +167,9 @@ mod tests {
             Rejection::OtherCampaign {
                 route: 1,
                 campaign: String::new(),
+            },
+            Rejection::Unfit {
+                reason: LeftOut::OnlyAnother { carrier: String::new() },
             },
         ];
         for rejection in rejections {

@@ -1,11 +1,12 @@
 //! Makes the plan of one call, candidate by candidate.
 
+use super::fitness::{Considered, Fitness};
 use super::number::{Canonical, NumberError, canonical, wire_number};
 use super::plan::{CallRequest, Candidate, Plan, Rejection, Stage};
 use super::route::Route;
 use super::table::{PlannedCarrier, RouteTable};
 use crate::asterisk_conf::{NumberExpression, Target, find_top_level};
-use crate::carrier::{Carrier, Technology, Timers};
+use crate::carrier::{Carrier, CarrierId, Technology, Timers};
 
 /// An unproven number as a reason to leave a carrier out.
 pub(super) fn unproven(error: &NumberError) -> Rejection {
@@ -18,32 +19,36 @@ pub(super) fn unproven(error: &NumberError) -> Rejection {
 pub(super) struct Planner<'a> {
     table: &'a RouteTable,
     request: &'a CallRequest,
+    fitness: &'a Fitness,
     canonical: Result<Canonical, NumberError>,
-    plan: Plan,
+    considered: Vec<Considered>,
+    /// How many of them are fit.
+    fit: usize,
+    rejected: Vec<(CarrierId, Rejection)>,
 }
 
 impl<'a> Planner<'a> {
     /// Starts with the entry carrier. Whether it is in the table or not, it is planned: being asked never makes a call less
     /// likely to go out.
-    pub(super) fn new(table: &'a RouteTable, request: &'a CallRequest) -> Self {
+    pub(super) fn new(table: &'a RouteTable, request: &'a CallRequest, fitness: &'a Fitness) -> Self {
         let entry = table.carriers.get(&request.entry);
         let entries = entry.map(|entry| entry.entries.as_slice()).unwrap_or_default();
         let dial_prefix = table.dial_prefixes.of_call(request.campaign.as_deref());
         let canonical = canonical(&request.dialled, dial_prefix, entries);
-        let mut plan = Plan {
-            stages: Vec::new(),
+        let mut planner = Self {
+            table,
+            request,
+            fitness,
+            canonical,
+            considered: Vec::new(),
+            fit: 0,
             rejected: Vec::new(),
         };
         match entry_candidate(request, entry.map(|entry| &entry.carrier)) {
-            Ok(candidate) => plan.stages.push(stage(candidate)),
-            Err(rejection) => plan.rejected.push((request.entry.clone(), rejection)),
+            Ok(candidate) => planner.add(candidate, i32::MIN, 1),
+            Err(rejection) => planner.rejected.push((request.entry.clone(), rejection)),
         }
-        Self {
-            table,
-            request,
-            canonical,
-            plan,
-        }
+        planner
     }
 
     /// The canonical number; empty when it is not known.
@@ -53,16 +58,41 @@ impl<'a> Planner<'a> {
 
     /// Whether nothing can be planned at all, because the entry carrier's own dial string cannot be placed.
     pub(super) fn is_native(&self) -> bool {
-        self.plan.stages.is_empty()
+        self.considered.is_empty()
     }
 
+    /// The plan: what was considered, as health orders it, up to the attempt limit.
     pub(super) fn finish(self) -> Plan {
-        self.plan
+        let limit = self.table.attempt_limit;
+        let (mut tried, left_out) = self.fitness.order(self.considered);
+        let beyond = tried.split_off(limit.min(tried.len())).into_iter();
+        let beyond = beyond.map(|candidate| (candidate, Rejection::AttemptLimit { limit }));
+        let mut rejected = self.rejected;
+        rejected.extend(
+            left_out
+                .into_iter()
+                .chain(beyond)
+                .map(|(candidate, rejection)| (candidate.carrier, rejection)),
+        );
+        Plan {
+            stages: tried.into_iter().map(stage).collect(),
+            rejected,
+        }
     }
 
-    /// Whether the call has all the attempts that it gets.
-    pub(super) fn is_full(&self) -> bool {
-        self.plan.stages.len() >= self.table.attempt_limit
+    /// Whether no carrier of this priority could come to its turn any more: enough fit ones stand before it.
+    pub(super) fn is_full_before(&self, priority: i32) -> bool {
+        let is_later = self.considered.last().is_none_or(|last| last.priority < priority);
+        self.fit >= self.table.attempt_limit && is_later && !self.fitness.looks_at_all()
+    }
+
+    fn add(&mut self, candidate: Candidate, priority: i32, weight: u32) {
+        self.fit += usize::from(self.fitness.is_fit(&candidate));
+        self.considered.push(Considered {
+            candidate,
+            priority,
+            weight,
+        });
     }
 
     /// Whether the route is for the number; with an unknown number every route is asked for its reason.
@@ -75,8 +105,8 @@ impl<'a> Planner<'a> {
     /// Plans the carrier of a route, or notes why not.
     pub(super) fn consider(&mut self, route: &Route) {
         match self.candidate(route) {
-            Ok(candidate) => self.plan.stages.push(stage(candidate)),
-            Err(rejection) => self.plan.rejected.push((route.carrier.clone(), rejection)),
+            Ok(candidate) => self.add(candidate, route.priority, route.weight),
+            Err(rejection) => self.rejected.push((route.carrier.clone(), rejection)),
         }
     }
 
@@ -96,8 +126,8 @@ impl<'a> Planner<'a> {
         if !route.number_match.matches(&canonical.number) {
             return Err(Rejection::NumberNotMatched { route: route.id });
         }
-        let mut planned = self.plan.stages.iter().flat_map(|stage| &stage.legs);
-        if planned.any(|leg| leg.carrier == route.carrier) {
+        let mut considered = self.considered.iter().map(|considered| &considered.candidate.carrier);
+        if considered.any(|carrier| *carrier == route.carrier) {
             return Err(Rejection::AlreadyPlanned { route: route.id });
         }
         let PlannedCarrier { carrier, entries } = self
@@ -107,11 +137,6 @@ impl<'a> Planner<'a> {
             .ok_or(Rejection::CarrierUnavailable)?;
         let wire_number =
             wire_number(canonical, route.number_format.as_ref(), carrier, entries).map_err(|error| unproven(&error))?;
-        if self.is_full() {
-            return Err(Rejection::AttemptLimit {
-                limit: self.table.attempt_limit,
-            });
-        }
         Ok(Candidate {
             carrier: carrier.id.clone(),
             technology: carrier.technology,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::dial_prefixes::DialPrefixes;
+use super::fitness::Fitness;
 use super::index::RouteIndex;
 use super::number::{ReadEntry, matching_entry};
 use super::plan::{CallRequest, Plan};
@@ -86,9 +87,10 @@ impl RouteTable {
 
     /// The plan of a call: the entry carrier with the dial string as given, then the carriers of the matching routes.
     ///
-    /// Looks only at routes that may match the number, and stops at the attempt limit.
-    pub fn plan(&self, request: &CallRequest) -> Plan {
-        let mut planner = Planner::new(self, request);
+    /// Carriers that are not fit stand behind the others or are left out. Looks only at routes that may match the number, and
+    /// stops where enough fit carriers are found.
+    pub fn plan(&self, request: &CallRequest, fitness: &Fitness) -> Plan {
+        let mut planner = Planner::new(self, request, fitness);
         if planner.is_native() {
             return planner.finish();
         }
@@ -102,7 +104,7 @@ impl RouteTable {
         };
         positions.sort_unstable();
         for route in positions.into_iter().filter_map(|position| self.routes.get(position)) {
-            if planner.is_full() {
+            if planner.is_full_before(route.priority) {
                 break;
             }
             if planner.number_matches(route) {
@@ -113,8 +115,8 @@ impl RouteTable {
     }
 
     /// The same plan with a reason for every other route of the entry carrier, however many there are; for people.
-    pub fn explain(&self, request: &CallRequest) -> Plan {
-        let mut planner = Planner::new(self, request);
+    pub fn explain(&self, request: &CallRequest, fitness: &Fitness) -> Plan {
+        let mut planner = Planner::new(self, request, fitness);
         if planner.is_native() {
             return planner.finish();
         }
@@ -144,6 +146,7 @@ mod tests {
     use super::super::route::NumberMatch;
     use super::*;
     use crate::carrier::{Technology, Timers};
+    use crate::health::{Class, HealthView, OperatorWord, State};
 
     fn route(id: i64, carrier: &str, priority: i32) -> Route {
         Route {
@@ -189,7 +192,7 @@ mod tests {
 
     #[test]
     fn without_routes_the_entry_stands_alone() {
-        let plan = table(vec![]).plan(&request());
+        let plan = table(vec![]).plan(&request(), &Fitness::default());
         assert_eq!(plan.rejected, []);
         let expected = Candidate {
             carrier: "MAIN".into(),
@@ -209,8 +212,9 @@ mod tests {
     }
 
     #[test]
-    fn backups_follow_by_priority_then_id() {
-        let plan = table(vec![route(9, "B8", 5), route(2, "B6", 7), route(1, "B7", 7)]).plan(&request());
+    fn backups_follow_by_priority() {
+        let routes = vec![route(9, "B8", 5), route(2, "B6", 8), route(1, "B7", 7)];
+        let plan = table(routes).plan(&request(), &Fitness::default());
         assert_eq!(
             dial_strings(&plan),
             ["SIP/main/12125550100", "SIP/b8/2125550100", "SIP/b7/+12125550100"]
@@ -221,13 +225,84 @@ mod tests {
     }
 
     #[test]
+    fn backups_of_one_priority_share_calls_by_weight_and_a_call_always_draws_the_same() {
+        let heavy = Route {
+            weight: 3,
+            ..route(1, "B8", 5)
+        };
+        let table = table(vec![heavy, route(2, "B7", 5)]).with_attempt_limit(2);
+        let first_backup = |call: u32| {
+            let fitness = Fitness::of_call(HealthView::default(), &format!("1700000000.{call}"));
+            table.plan(&request(), &fitness).stages[1].legs[0].carrier.clone()
+        };
+        let of_heavy = (0..1_000)
+            .filter(|call| first_backup(*call) == CarrierId::from("B8"))
+            .count();
+        assert!((700..800).contains(&of_heavy), "{of_heavy} of 1000");
+        assert_eq!(first_backup(7), first_backup(7));
+    }
+
+    fn with_states(states: &[(&str, State, OperatorWord)]) -> Fitness {
+        let classes = states.iter().map(|(carrier, state, operator)| {
+            let class = Class {
+                state: *state,
+                operator: *operator,
+                ..Class::default()
+            };
+            (CarrierId::from(*carrier), class)
+        });
+        Fitness::of_call(classes.collect(), "1700000000.1")
+    }
+
+    #[test]
+    fn a_carrier_that_is_down_is_left_out_and_the_next_route_takes_its_place() {
+        let table = table(vec![route(1, "B8", 1), route(2, "B7", 2), route(3, "B6", 3)]);
+        let fitness = with_states(&[
+            ("MAIN", State::Failed, OperatorWord::Enabled),
+            ("B8", State::Standby, OperatorWord::Enabled),
+        ]);
+        let plan = table.plan(&request(), &fitness);
+        assert_eq!(
+            dial_strings(&plan),
+            ["SIP/b7/+12125550100", "SIP/b6/612125550100", "SIP/b8/2125550100"]
+        );
+        assert_eq!(
+            plan.stages[2].legs[0].because,
+            "route 1, priority 1, if nothing better is left"
+        );
+        assert_eq!(rejections(&plan), [("MAIN", "unfit")]);
+        assert_eq!(table.explain(&request(), &fitness).stages, plan.stages);
+    }
+
+    #[test]
+    fn a_carrier_that_stands_alone_is_tried_whatever_health_says_but_not_against_the_operator() {
+        let table = table(vec![]);
+        let planned = |state, operator| table.plan(&request(), &with_states(&[("MAIN", state, operator)]));
+        for state in State::ALL {
+            assert_eq!(planned(state, OperatorWord::Enabled).stages.len(), 1, "{state}");
+        }
+        let disabled = planned(State::Active, OperatorWord::Disabled);
+        assert!(disabled.is_held_back());
+        assert_eq!(rejections(&disabled), [("MAIN", "unfit")]);
+        assert!(!planned(State::Failed, OperatorWord::Only).is_held_back());
+    }
+
+    #[test]
+    fn the_only_carrier_that_the_operator_wants_is_found_behind_the_attempt_limit() {
+        let routes = vec![route(1, "B8", 1), route(2, "B7", 2)];
+        let table = table(routes).with_attempt_limit(1);
+        let fitness = with_states(&[("B7", State::Failed, OperatorWord::Only)]);
+        assert_eq!(dial_strings(&table.plan(&request(), &fitness)), ["SIP/b7/+12125550100"]);
+    }
+
+    #[test]
     fn the_attempt_limit_counts_the_entry() {
         let routes = vec![route(1, "B8", 1), route(2, "B7", 2), route(3, "B6", 3)];
         let lengths = |limit| {
             let table = table(routes.clone()).with_attempt_limit(limit);
             (
-                table.plan(&request()).stages.len(),
-                rejections(&table.explain(&request())).len(),
+                table.plan(&request(), &Fitness::default()).stages.len(),
+                rejections(&table.explain(&request(), &Fitness::default())).len(),
             )
         };
         assert_eq!(lengths(4), (4, 0));
@@ -246,7 +321,7 @@ mod tests {
             entry: Some("B6".into()),
             ..route(2, "B7", 0)
         };
-        let plan = table(vec![route(3, "B6", 2), any.clone(), other]).plan(&request());
+        let plan = table(vec![route(3, "B6", 2), any.clone(), other]).plan(&request(), &Fitness::default());
         assert_eq!(
             dial_strings(&plan),
             ["SIP/main/12125550100", "SIP/b8/2125550100", "SIP/b6/612125550100"]
@@ -265,13 +340,16 @@ mod tests {
             prefixes(&[("SALES", "9"), ("CARE", "8")]),
         );
         assert_eq!(
-            dial_strings(&table.plan(&CallRequest {
-                campaign: Some("SALES".into()),
-                ..unknown.clone()
-            })),
+            dial_strings(&table.plan(
+                &CallRequest {
+                    campaign: Some("SALES".into()),
+                    ..unknown.clone()
+                },
+                &Fitness::default()
+            )),
             ["SIP/main/12125550100", "SIP/b8/12125550100"]
         );
-        let plan = table.plan(&unknown);
+        let plan = table.plan(&unknown, &Fitness::default());
         assert_eq!(
             (dial_strings(&plan), rejections(&plan)),
             (vec!["SIP/main/12125550100"], vec![("B8", "number_unproven")])
@@ -287,7 +365,7 @@ mod tests {
             ring: None,
         };
         let table = RouteTable::build(carriers, vec![], HashMap::new());
-        let leg = |request: &CallRequest| table.plan(request).stages[0].legs[0].clone();
+        let leg = |request: &CallRequest| table.plan(request, &Fitness::default()).stages[0].legs[0].clone();
         let known = leg(&request());
         assert_eq!(known.timers.guard, Duration::from_secs(1));
         let unknown = leg(&CallRequest {
@@ -300,10 +378,13 @@ mod tests {
     #[test]
     fn the_technology_is_the_dial_strings_own() {
         let plan = |dial_string: &str| {
-            table(vec![route(1, "B8", 1)]).plan(&CallRequest {
-                dial_string: dial_string.into(),
-                ..request()
-            })
+            table(vec![route(1, "B8", 1)]).plan(
+                &CallRequest {
+                    dial_string: dial_string.into(),
+                    ..request()
+                },
+                &Fitness::default(),
+            )
         };
         let leg = plan("pjsip/1@other").stages[0].legs[0].clone();
         assert_eq!(
@@ -355,7 +436,7 @@ mod tests {
             route(10, "B8", 10),
         ];
         let table = table(routes);
-        let explained = table.explain(&request());
+        let explained = table.explain(&request(), &Fitness::default());
         assert_eq!(
             rejections(&explained),
             [
@@ -370,7 +451,7 @@ mod tests {
                 ("B8", "already_planned"),
             ]
         );
-        let plan = table.plan(&request());
+        let plan = table.plan(&request(), &Fitness::default());
         assert_eq!(plan.stages, explained.stages);
         let considered = [
             "other_campaign",
@@ -384,10 +465,13 @@ mod tests {
             rejections(&plan).iter().map(|(_, code)| *code).collect::<Vec<_>>(),
             considered
         );
-        let of_sales = table.plan(&CallRequest {
-            campaign: Some("SALES".into()),
-            ..request()
-        });
+        let of_sales = table.plan(
+            &CallRequest {
+                campaign: Some("SALES".into()),
+                ..request()
+            },
+            &Fitness::default(),
+        );
         assert_eq!(of_sales.stages[1].legs[0].because, "route 2, priority 2");
     }
 
@@ -408,7 +492,9 @@ mod tests {
                 campaign: campaign.map(str::to_owned),
                 ..request()
             };
-            table.plan(&request).stages[1].legs[0].wire_number.clone()
+            table.plan(&request, &Fitness::default()).stages[1].legs[0]
+                .wire_number
+                .clone()
         };
         assert_eq!(sent(Some("SALES")), "+12125550100");
         for without_prefix in [None, Some("NONE"), Some("EMPTY"), Some("OTHER"), Some("UNKNOWN")] {
@@ -429,7 +515,9 @@ mod tests {
                 campaign: campaign.map(str::to_owned),
                 ..request()
             };
-            table.plan(&request).stages[1].legs[0].wire_number.clone()
+            table.plan(&request, &Fitness::default()).stages[1].legs[0]
+                .wire_number
+                .clone()
         };
         let agreed = [("SALES", "9"), ("CARE", "9"), ("NONE", "X")];
         assert_eq!(sent(&agreed, None), "+12125550100");
@@ -467,11 +555,14 @@ mod tests {
             vec![route(1, "PJSIPEX", 1), route(2, "OLDIAX", 2)],
             HashMap::new(),
         );
-        let plan = table.plan(&CallRequest {
-            dialled: "919992345678".into(),
-            dial_string: "SIP/ExampleSIP/19992345678".into(),
-            ..request()
-        });
+        let plan = table.plan(
+            &CallRequest {
+                dialled: "919992345678".into(),
+                dial_string: "SIP/ExampleSIP/19992345678".into(),
+                ..request()
+            },
+            &Fitness::default(),
+        );
         assert_eq!(
             dial_strings(&plan),
             [
@@ -492,10 +583,10 @@ mod tests {
         let own = (0..50_000).map(|n| numbered(n, "MAIN", format!("1{:07}", 2_000_000 + n * 10)));
         let others = (50_000..100_000).map(|n| numbered(n, &format!("E{n}"), "1".into()));
         let table = table(own.chain(others).collect());
-        let plan = table.plan(&request());
+        let plan = table.plan(&request(), &Fitness::default());
         assert_eq!((plan.stages.len(), plan.rejected.len()), (2, 0));
         assert_eq!(table.of_entry[&request().entry].candidates("12125550100").count(), 1);
-        assert_eq!(table.explain(&request()).rejected.len(), 49_999);
+        assert_eq!(table.explain(&request(), &Fitness::default()).rejected.len(), 49_999);
     }
 
     fn any_route() -> impl Strategy<Value = Route> {
@@ -546,7 +637,7 @@ mod tests {
         ) {
             let table = RouteTable::build(carriers(), routes, prefixes(&[("SALES", "9")])).with_attempt_limit(limit);
             let request = CallRequest { entry: entry.into(), dialled: dialled.into(), campaign, ..request() };
-            let (plan, explained) = (table.plan(&request), table.explain(&request));
+            let (plan, explained) = (table.plan(&request, &Fitness::default()), table.explain(&request, &Fitness::default()));
             prop_assert_eq!(&plan.stages, &explained.stages);
             prop_assert!(plan.stages.len() <= limit && plan.stages[0].legs[0].carrier.as_str() == entry);
             for rejection in &plan.rejected {

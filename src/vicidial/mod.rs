@@ -7,3 +7,4 @@ pub mod carriers;
 pub mod contract;
 pub mod dial_line;
 pub mod edits;
+pub mod sip_server;

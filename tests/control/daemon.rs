@@ -1,12 +1,14 @@
 //! A stand-in for a running daemon.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use crankback::carrier::CarrierId;
 use crankback::config::Settings;
-use crankback::control::{AriStatus, CallCounts, Daemon, RefreshError, StatusView, TablesStatus};
+use crankback::control::{AriStatus, CallCounts, CarrierNow, Daemon, RefreshError, StatusView, TablesStatus};
 use crankback::engine::{CallIdentity, LiveCall, LiveState, now};
+use crankback::health::HealthView;
 use crankback::snapshot::Snapshot;
 use crankback::store::{Store, StoreError};
 use futures_util::future::BoxFuture;
@@ -18,6 +20,7 @@ pub(super) struct FakeDaemon {
     settings: Arc<Settings>,
     snapshot: Mutex<Arc<Snapshot>>,
     pub(super) calls: Mutex<Vec<Arc<LiveCall>>>,
+    pub(super) carriers: Mutex<HashMap<CarrierId, CarrierNow>>,
     pub(super) refreshes: AtomicUsize,
     pub(super) refresh_fails: AtomicBool,
     /// Times that it was made to read the words of operators.
@@ -35,6 +38,7 @@ impl FakeDaemon {
             settings,
             snapshot: Mutex::new(snapshot),
             calls: Mutex::default(),
+            carriers: Mutex::default(),
             refreshes: AtomicUsize::new(0),
             refresh_fails: AtomicBool::new(false),
             words_taken: AtomicUsize::new(0),
@@ -99,6 +103,10 @@ impl Daemon for FakeDaemon {
         Arc::clone(&self.snapshot.lock().unwrap())
     }
 
+    fn health(&self) -> HealthView {
+        HealthView::default()
+    }
+
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
         Box::pin(async {
             let _pass = self.gate.acquire().await.expect("the gate is there");
@@ -111,6 +119,11 @@ impl Daemon for FakeDaemon {
             *self.snapshot.lock().unwrap() = snapshot;
             Ok(())
         })
+    }
+
+    fn carriers(&self) -> BoxFuture<'_, HashMap<CarrierId, CarrierNow>> {
+        let carriers = self.carriers.lock().unwrap().clone();
+        Box::pin(async { carriers })
     }
 
     fn take_operator_words(&self) -> BoxFuture<'_, Result<(), RefreshError>> {

@@ -186,9 +186,17 @@ impl Oracle {
             }
             Input::EngineLost => self.engine_lost = true,
             Input::EngineBack => self.engine_lost = false,
-            Input::Refused(id, why) if self.at_the_door == Some(*id) && !self.is_over() => {
-                self.refused_for_a_limit |= *why != AdmissionRefusal::ShuttingDown;
-            }
+            Input::Refused(id, why) if self.at_the_door == Some(*id) && !self.is_over() => match why {
+                AdmissionRefusal::PassedOn => {
+                    let carrier = self.plan[self.proposed - 1].clone();
+                    self.plan.push(carrier);
+                }
+                AdmissionRefusal::ShuttingDown => {}
+                AdmissionRefusal::ChannelLimit
+                | AdmissionRefusal::CallsPerSecondLimit
+                | AdmissionRefusal::RetryBudget
+                | AdmissionRefusal::TakenOut => self.refused_for_a_limit = true,
+            },
             Input::Leg(id, event) if live == Some(*id) => {
                 let leg = self.legs.get_mut(id).expect("live legs are known");
                 match event {
@@ -236,9 +244,19 @@ impl Oracle {
         let mut opened = None;
         for command in commands {
             match command {
-                Command::Admit(id, carrier) => {
+                Command::Admit {
+                    leg: id,
+                    carrier,
+                    is_last_choice,
+                } => {
                     self.may_propose(*id, carrier, now)?;
                     (self.proposed, self.at_the_door) = (self.proposed + 1, Some(*id));
+                    let nobody_is_left =
+                        self.proposed == self.plan.len() || self.plan[..self.proposed - 1].contains(carrier);
+                    demand(
+                        *is_last_choice == nobody_is_left,
+                        "a carrier passes a call on only to another",
+                    )?;
                     batch.proposes = true;
                 }
                 Command::StartLeg(spec) => {
@@ -311,7 +329,7 @@ impl Oracle {
         )?;
         demand(
             self.plan.get(self.proposed) == Some(carrier),
-            "carriers in the order of the plan, each once",
+            "carriers in the order of the plan, each once unless it passed the call on",
         )?;
         demand(!self.legs.contains_key(&id), "every attempt is a new leg")?;
         demand(self.legs.len() < self.allowed, "no more attempts than allowed")?;

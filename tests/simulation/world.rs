@@ -217,7 +217,9 @@ impl World {
     fn carry_out(&mut self, commands: &[Command], origin: Instant) {
         for command in commands {
             match command {
-                Command::Admit(leg, _) => self.answer_at_the_door(*leg),
+                Command::Admit {
+                    leg, is_last_choice, ..
+                } => self.answer_at_the_door(*leg, *is_last_choice),
                 Command::StartLeg(spec) => self.start(spec),
                 Command::AskLeg(leg) => self.answer_for(*leg),
                 Command::AbandonLeg(leg, _) => self.abandon(*leg),
@@ -234,16 +236,18 @@ impl World {
         }
     }
 
-    fn answer_at_the_door(&mut self, leg: LegId) {
+    fn answer_at_the_door(&mut self, leg: LegId, is_last_choice: bool) {
         let answer = match self.draws.below(100) {
             0..70 => Input::Admitted(leg),
             70..82 => Input::AdmittedAtLimit(leg),
             drawn => Input::Refused(
                 leg,
-                match drawn % 4 {
+                match drawn % 6 {
                     0 => AdmissionRefusal::ShuttingDown,
                     1 => AdmissionRefusal::ChannelLimit,
                     2 => AdmissionRefusal::CallsPerSecondLimit,
+                    3 if !is_last_choice => AdmissionRefusal::PassedOn,
+                    4 => AdmissionRefusal::TakenOut,
                     _ => AdmissionRefusal::RetryBudget,
                 },
             ),

@@ -78,7 +78,17 @@ impl Leg {
         }
     }
 
-    pub(super) fn attempt(&self, ended: Option<Now>, q850: Option<u8>, verdict: Option<Verdict>) -> Attempt {
+    /// The leg as it stands, not over.
+    pub(super) fn attempt(&self) -> Attempt {
+        self.record(None, None, None)
+    }
+
+    /// The leg as it ended, and what that meant.
+    pub(super) fn ended(&self, evidence: &Evidence, verdict: Verdict, now: Now) -> Attempt {
+        self.record(Some(now), Some(evidence), Some(verdict))
+    }
+
+    fn record(&self, ended: Option<Now>, evidence: Option<&Evidence>, verdict: Option<Verdict>) -> Attempt {
         let since_start = |then: Now| then.wall_ms - self.started.wall_ms;
         Attempt {
             n: self.id.0,
@@ -93,7 +103,8 @@ impl Leg {
                 .as_ref()
                 .and_then(|verdict| verdict.dialer.tech.clone())
                 .or_else(|| self.last_reply.clone()),
-            q850,
+            q850: evidence.and_then(|evidence| evidence.q850),
+            evidence: evidence.cloned(),
             verdict,
         }
     }

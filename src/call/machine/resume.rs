@@ -90,10 +90,11 @@ impl Call {
             legs_started: id.0,
             // The leg may be a repaired one already.
             repaired: vec![carrier],
+            passed_on: Vec::new(),
             repeat_after: spec.repeat_after,
             changes_offers: spec.changes_offers,
             ring_indicated: resumed.progress >= Progress::Ringing,
-            is_over_limit: false,
+            is_held_back: false,
             engine_lost: false,
             last_word: LastWord::default(),
         };

@@ -1,6 +1,8 @@
 //! The order of attempts, what stops it, and what the dialer is told in the end.
 
 use super::*;
+use crate::health::{LeftOut, OperatorWord};
+use crate::routing::Rejection;
 
 #[test]
 fn a_carrier_fault_goes_to_the_backup_and_the_answer_wins() {
@@ -87,6 +89,43 @@ fn a_carrier_at_its_limit_is_passed_over_at_once_and_plain_dial_never_goes_above
     story.said = commands;
     story.tell(Input::Refused(LegId(1), AdmissionRefusal::ShuttingDown));
     assert_eq!(story.said.last(), Some(&Command::HandBack));
+}
+
+#[test]
+fn a_carrier_that_passes_the_call_on_comes_again_behind_the_others() {
+    let mut story = Story::of(&["A", "B"]);
+    let asked = |commands: &[Command]| match commands.last() {
+        Some(Command::Admit {
+            carrier,
+            is_last_choice,
+            ..
+        }) => (carrier.to_string(), *is_last_choice),
+        other => panic!("nobody is asked: {other:?}"),
+    };
+    let (mut call, commands) = story.again(&["A", "B"]);
+    assert_eq!(asked(&commands), ("A".to_owned(), false));
+    let commands = call.handle(Input::Refused(LegId(1), AdmissionRefusal::PassedOn), story.now);
+    assert_eq!(asked(&commands), ("B".to_owned(), false));
+    let commands = call.handle(Input::Refused(LegId(2), AdmissionRefusal::PassedOn), story.now);
+    assert_eq!(asked(&commands), ("A".to_owned(), true), "somebody takes the call");
+    let commands = call.handle(Input::Refused(LegId(3), AdmissionRefusal::TakenOut), story.now);
+    assert_eq!(asked(&commands), ("B".to_owned(), true));
+    story.call = call;
+    story.said = commands;
+    story.tell(Input::Refused(LegId(4), AdmissionRefusal::ChannelLimit));
+    assert_eq!(story.results(), [(DialStatus::Congestion, Some(34))]);
+}
+
+#[test]
+fn a_call_whose_only_carrier_the_operator_took_out_is_not_dialled_at_all() {
+    let story = Story::of(&["A"]);
+    let mut spec = spec(vec![], story.now, Duration::from_secs(25), None, Arc::default());
+    let reason = LeftOut::ByOperator {
+        word: OperatorWord::Disabled,
+    };
+    spec.plan.rejected.push(("A".into(), Rejection::Unfit { reason }));
+    let (_, commands) = Call::new(spec, story.now);
+    assert!(matches!(commands.as_slice(), [Command::Finish(_)]), "{commands:?}");
 }
 
 #[test]
@@ -262,7 +301,7 @@ fn every_leg_is_on_record_before_it_goes_out_and_its_end_before_the_next_step() 
             Command::StartLeg(spec) => Some(format!("start {}", spec.leg)),
             Command::Connect(leg) => Some(format!("connect {leg}")),
             Command::Finish(_) => Some("finish".to_owned()),
-            Command::Admit(..)
+            Command::Admit { .. }
             | Command::AskLeg(_)
             | Command::AbandonLeg(..)
             | Command::Indicate(_)

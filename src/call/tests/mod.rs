@@ -131,7 +131,7 @@ impl Story {
 
     fn take(&mut self, commands: Vec<Command>) {
         for command in commands {
-            let admit = if let Command::Admit(leg, _) = &command {
+            let admit = if let Command::Admit { leg, .. } = &command {
                 Some(*leg)
             } else {
                 None

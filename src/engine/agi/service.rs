@@ -71,12 +71,15 @@ impl Service {
         let Self { shared, sidecar } = self;
         let now = now();
         let spec = CallSpec {
-            plan: shared.routes.load().plan(&CallRequest {
-                entry: caller.carrier.clone(),
-                dialled: caller.dialled.clone(),
-                dial_string: caller.dial_string.clone(),
-                campaign: caller.campaign.clone(),
-            }),
+            plan: shared.routes.load().plan(
+                &CallRequest {
+                    entry: caller.carrier.clone(),
+                    dialled: caller.dialled.clone(),
+                    dial_string: caller.dial_string.clone(),
+                    campaign: caller.campaign.clone(),
+                },
+                &shared.runner.health.fitness(&caller.channel_id),
+            ),
             policies: shared.policies.load_full(),
             limit: shared.contract.time_limit(&caller, now),
             maximum_attempts: shared.policy.load().maximum_attempts,

@@ -20,7 +20,7 @@ use crate::engine::{
     CallIdentity, CallPolicy, CallRunner, CallerEntry, DialerContract, LiveReporter, LiveState, LiveView, RunnerEnd,
     RunnerShared, TakenLeg,
 };
-use crate::routing::{CallRequest, Candidate, RouteTable};
+use crate::routing::{CallRequest, Candidate, Fitness, RouteTable};
 use crate::verdict::{CarrierPolicies, Progress};
 
 use super::customers::Customers;
@@ -230,7 +230,7 @@ impl Dispatcher {
     }
 
     /// What a call of this caller starts from.
-    fn spec_of(&self, caller: &CallerEntry, now: Now) -> (CallSpec, AfterDial) {
+    fn spec_of(&self, caller: &CallerEntry, fitness: &Fitness, now: Now) -> (CallSpec, AfterDial) {
         let request = CallRequest {
             entry: caller.carrier.clone(),
             dialled: caller.dialled.clone(),
@@ -239,7 +239,7 @@ impl Dispatcher {
         };
         let routes = self.shared.routes.load();
         let spec = CallSpec {
-            plan: routes.plan(&request),
+            plan: routes.plan(&request, fitness),
             policies: self.shared.policies.load_full(),
             limit: self.shared.contract.time_limit(caller, now),
             maximum_attempts: self.shared.policy.load().maximum_attempts,
@@ -252,7 +252,8 @@ impl Dispatcher {
 
     fn start_call(&mut self, caller: CallerEntry) {
         let now = now();
-        let (spec, after_dial) = self.spec_of(&caller, now);
+        let fitness = self.shared.runner.health.fitness(&caller.channel_id);
+        let (spec, after_dial) = self.spec_of(&caller, &fitness, now);
         let (call, commands) = Call::new(spec, now);
         let (post, mailbox) = mpsc::channel(MAILBOX);
         self.registry.add_call(&caller.channel_id, post.clone());
@@ -273,7 +274,8 @@ impl Dispatcher {
         } = found;
         info!(call = caller.channel_id, leg = leg.name, ?stage, "adopted a call");
         let now = now();
-        let (spec, after_dial) = self.spec_of(&caller, now);
+        // Its leg's carrier must be found in the plan whatever is known of it now; the door looks at those behind it.
+        let (spec, after_dial) = self.spec_of(&caller, &Fitness::default(), now);
         let technology = leg.name.split('/').next().and_then(|word| word.parse().ok());
         let technology: Technology = technology.unwrap_or(Technology::Pjsip);
         let leg_spec = LegSpec {
