@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::{debug, info, warn};
 
@@ -216,6 +217,7 @@ impl Handlers {
         record: Record,
         wanted: CarrierOperate,
     ) -> Result<CarrierOperateView, Error> {
+        let began = Instant::now();
         let operator = wanted.setting(actor, record.at_ms)?;
         let carrier = CarrierId::from(wanted.id.as_str());
         let mut snapshot = self.snapshot().await?;
@@ -242,6 +244,7 @@ impl Handlers {
             id: wanted.id,
             operator,
             effect,
+            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         })
     }
 

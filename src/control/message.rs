@@ -100,7 +100,7 @@ impl Command {
     }
 }
 
-/// The reply to one request: `{"answer": {"name": "calls", "calls": []}}` or `{"refusal": {"code": "…", "message": "…"}}`.
+/// The reply to one request: `{"answer": {"name": "calls", "view": {"calls": []}}}` or `{"refusal": {"code": "…", "message": "…"}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
@@ -112,7 +112,7 @@ pub enum Reply {
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case")]
+#[serde(tag = "name", content = "view", rename_all = "snake_case")]
 #[expect(
     missing_docs,
     reason = "each variant is named like the query or command that it answers"

@@ -43,6 +43,8 @@ pub struct CarrierOperateView {
     pub operator: OperatorSetting,
     /// From when on it holds.
     pub effect: Effect,
+    /// From the arrival of the command until it was on record and the next call went by it, milliseconds.
+    pub took_ms: u64,
     /// The carriers whose calls have no carrier left by it.
     pub left_without: Vec<LeftWithout>,
 }
