@@ -10,6 +10,7 @@ mod lost;
 mod notices;
 mod operator_words;
 mod operators;
+mod probes;
 mod records;
 mod reload;
 mod tables;
@@ -109,7 +110,11 @@ pub async fn run(
     let store = Store::open(&settings.store.url, IfMissing::Create).await?;
     let live_settings: LiveSettings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
     let door = Door::open();
-    let health = health::open(&settings.health);
+    let health_record = health::Record {
+        store: store.clone(),
+        server_ip: settings.server.ip.to_string(),
+    };
+    let health = health_record.open(&settings.health).await?;
     let (reader, live_tables) =
         Reader::load(store.clone(), Arc::clone(&live_settings), door.clone(), health.clone()).await?;
 
@@ -144,28 +149,47 @@ pub async fn run(
     let counters = Arc::new(EngineCounters::default());
     let leaving = CancellationToken::new();
     let agi_counters = fast_agi::Counters::default();
+    let metrics = Metrics::new();
     let no_more_metrics = CancellationToken::new();
     if let Listen::At(address) = settings.metrics.listen {
         let gauges = Gauges {
-            metrics: Metrics::new(),
+            metrics: metrics.clone(),
             live: live.clone(),
             door: door.clone(),
+            health: health.clone(),
             waiting: waiting.clone(),
             tables: tables.clone(),
             ari_state: state.clone(),
         };
-        let metrics = gauges.metrics.clone();
         let cancel = no_more_metrics.clone();
-        tokio::spawn(metrics::keep_open(address, metrics, gauges.refresh(), cancel));
+        tokio::spawn(metrics::keep_open(address, metrics.clone(), gauges.refresh(), cancel));
     }
     let notifier = Notifier::open(
         &settings.notify,
         notify::Limits::default(),
         settings.server.ip.to_string(),
     );
-    notices::tell_changes(&health, notifier.clone());
     let words = Words::keep(store.clone(), health.clone(), notifier.clone()).await?;
     let figures = CarrierFigures::open();
+    tokio::spawn(health::tell_changes(health.clone(), metrics.clone(), notifier.clone()));
+    if settings.probe.enabled {
+        let probe = settings.probe.clone();
+        tokio::spawn(probes::send_options(
+            probe,
+            tables.clone(),
+            health.clone(),
+            metrics.clone(),
+            figures.clone(),
+        ));
+    }
+    tokio::spawn(probes::ask_asterisk(
+        client.clone(),
+        state.clone(),
+        tables.clone(),
+        health.clone(),
+    ));
+    let health_is_over = CancellationToken::new();
+    let health_kept = tokio::spawn(health_record.keep(health.clone(), health_is_over.clone()));
     let handle = Handle {
         started_ms,
         application: settings.ari.app.clone(),
@@ -218,6 +242,7 @@ pub async fn run(
         runner: RunnerShared {
             door,
             health,
+            metrics,
             counters,
             records: Arc::new(Records::new(spool, settings.server.ip.to_string(), figures)),
             taken,
@@ -278,6 +303,10 @@ pub async fn run(
         error!("the task that serves operators had failed");
     }
     cancel_ari.cancel();
+    health_is_over.cancel();
+    if tokio::time::timeout(Duration::from_secs(5), health_kept).await.is_err() {
+        warn!("what is known of the carriers could not be written down in time");
+    }
     // It ends with the last call.
     if tokio::time::timeout(Duration::from_secs(5), moving.finished())
         .await

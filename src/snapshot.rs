@@ -19,6 +19,7 @@ use crate::verdict::{CarrierPolicies, Rulebook};
 use crate::vicidial::carrier_problem::CarrierProblem;
 use crate::vicidial::carriers::{CarrierTable, read_carriers};
 use crate::vicidial::edits::{EditState, ServedCarriers};
+use crate::vicidial::sip_server::{SipServer, sip_server};
 
 pub(crate) use carrier_settings::overrides;
 pub use carrier_settings::{SettingError, SettingProblem, operator_words};
@@ -45,6 +46,8 @@ pub struct Snapshot {
     pub setting_problems: Vec<SettingProblem>,
     /// How carriers differ in what their answers mean.
     pub policies: Arc<CarrierPolicies>,
+    /// Where the carriers' SIP servers are, as far as their rows say.
+    pub sip_servers: Vec<(CarrierId, SipServer)>,
     /// What carriers allow this dialer; those that are not in it have no limits.
     pub limits: HashMap<CarrierId, CarrierLimits>,
     /// The campaigns that VICIdial has; empty without VICIdial.
@@ -173,6 +176,11 @@ impl Snapshot {
             .map(|campaign| (campaign.campaign_id, campaign.dial_prefix));
         let (policies, setting_problems) = carrier_settings::policies(&tables.carrier_settings, Rulebook::built_in());
         let serving = served.carriers();
+        let server_of = |carrier: &Carrier| {
+            let account = carriers.accounts.get(&carrier.id)?;
+            Some((carrier.id.clone(), sip_server(carrier, account)?))
+        };
+        let sip_servers = serving.iter().filter_map(server_of).collect();
         let table = RouteTable::build(serving.clone(), routes.clone(), dial_prefixes.collect())
             .with_attempt_limit(settings.call.max_attempts.into());
         Self {
@@ -185,6 +193,7 @@ impl Snapshot {
             carrier_settings: tables.carrier_settings,
             setting_problems,
             policies: Arc::new(policies),
+            sip_servers,
             limits,
             campaigns,
             dial_timeouts: Arc::new(dial_timeouts),

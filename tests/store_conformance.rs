@@ -15,6 +15,8 @@ mod command_line;
 mod daemon;
 #[path = "store_conformance/faults.rs"]
 mod faults;
+#[path = "store_conformance/health.rs"]
+mod health;
 #[path = "store_conformance/import.rs"]
 mod import;
 #[path = "store_conformance/latency.rs"]
@@ -71,12 +73,13 @@ fn main() -> ExitCode {
 
     let mut trials = Vec::new();
     for place in &places {
-        let on_both: [&[(&str, Case)]; 7] = [
+        let on_both: [&[(&str, Case)]; 8] = [
             &schema::CASES,
             &routes::CASES,
             &attempts::CASES,
             &vicidial::CASES,
             &command_line::CASES,
+            &health::CASES,
             &import::CASES,
             &latency::CASES,
         ];

@@ -158,7 +158,7 @@ fn row(view: &CarrierView) -> [String; 14] {
         pdd,
         short,
         last,
-        dash_or(view.now.as_ref().and_then(|now| Some(milliseconds(now.probe_rtt_us?)))),
+        dash_or(figures.probe_rtt_us.map(milliseconds)),
         or_dash(&view.backups),
         dash_or((!view.problems.is_empty()).then(|| view.problems.len().to_string())),
         standing.why,
@@ -298,7 +298,7 @@ fn standing_lines(view: &CarrierView) -> Vec<(&'static str, String)> {
             ),
         ));
     }
-    if let Some(microseconds) = now.probe_rtt_us {
+    if let Some(microseconds) = figures.probe_rtt_us {
         lines.push(("probe", milliseconds(microseconds)));
     }
     for change in &view.timeline {

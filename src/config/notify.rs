@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::message::{Mailbox, Mailboxes};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::notify::{MailSettings, MailTls, NotifySettings, WebhookSettings, WebhookUrl};
@@ -50,7 +50,7 @@ fn webhook(document: &mut NotifyDocument, problems: &mut Vec<Problem>) -> Option
         problems,
     );
     let url = document.webhook_url.take()?;
-    let url = WebhookUrl::parse(secrecy::ExposeSecret::expose_secret(&url.0))
+    let url = WebhookUrl::parse(url.0.expose_secret())
         .map_err(|error| problem(problems, "notify.webhook_url", error.to_string()))
         .ok();
     if secret.is_none() {
@@ -122,7 +122,7 @@ fn secret(
     (file_key, file): (&'static str, Option<PathBuf>),
     problems: &mut Vec<Problem>,
 ) -> Option<SecretString> {
-    match (written, file) {
+    let secret = match (written, file) {
         (Some(_), Some(_)) => {
             problem(problems, key, format!("set together with {file_key}: keep one of them"));
             None
@@ -130,5 +130,9 @@ fn secret(
         (Some(written), None) => Some(written.0),
         (None, Some(file)) => password_file(file_key, &file, problems),
         (None, None) => None,
+    };
+    if secret.as_ref().is_some_and(|secret| secret.expose_secret().is_empty()) {
+        problem(problems, key, "empty: anybody could know it");
     }
+    secret
 }

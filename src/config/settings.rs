@@ -278,6 +278,7 @@ impl HealthConfig {
     pub fn settings(&self) -> HealthSettings {
         HealthSettings {
             window: self.window,
+            shed_from: f64::from(self.open_at_percent) / 200.0,
             open_at: f64::from(self.open_at_percent) / 100.0,
             first_back_off: self.first_back_off,
             longest_back_off: self.longest_back_off,

@@ -76,8 +76,6 @@ pub struct CarrierNow {
     pub channels: u32,
     /// Of the last 15 minutes.
     pub figures: Figures,
-    /// How long the answer to the last probe took, microseconds; `None`: it has not answered lately, or is not probed.
-    pub probe_rtt_us: Option<u64>,
     /// The last changes of state, the oldest first.
     #[serde(skip)]
     pub timeline: Vec<Change>,

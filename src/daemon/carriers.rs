@@ -19,7 +19,6 @@ pub(super) async fn now(health: &HealthDesk, door: &Door, figures: &CarrierFigur
             because: report.class.because,
             channels: 0,
             figures: figures.remove(&carrier).unwrap_or_default(),
-            probe_rtt_us: None,
             timeline: report.timeline.changes().cloned().collect(),
             operator: report.operator,
         };

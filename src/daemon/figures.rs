@@ -18,7 +18,7 @@ enum Request {
     Figures(oneshot::Sender<HashMap<CarrierId, Figures>>),
 }
 
-/// What a record of an attempt says that the one before it did not.
+/// What a record of an attempt says that the one before it did not; or a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     Started,
@@ -29,6 +29,9 @@ enum Event {
     },
     CallEnded {
         talked: Duration,
+    },
+    ProbeAnswered {
+        round_trip: Duration,
     },
 }
 
@@ -61,7 +64,16 @@ impl CarrierFigures {
 
     /// Counts an attempt as it goes on record; never waits.
     pub(super) fn count(&self, attempt: &Attempt) {
-        let request = Request::Count(attempt.carrier.clone(), event(attempt), Instant::now());
+        self.tell(attempt.carrier.clone(), event(attempt));
+    }
+
+    /// A carrier answered a probe; never waits.
+    pub(super) fn probe_answered(&self, carrier: &CarrierId, round_trip: Duration) {
+        self.tell(carrier.clone(), Event::ProbeAnswered { round_trip });
+    }
+
+    fn tell(&self, carrier: CarrierId, event: Event) {
+        let request = Request::Count(carrier, event, Instant::now());
         let _no_room_or_going_down = self.mailbox.try_send(request);
     }
 
@@ -104,6 +116,7 @@ fn count(book: &mut FigureBook, event: Event, at: Instant) {
             answer,
         } => book.leg_decided(is_answered, pdd, answer, at),
         Event::CallEnded { talked } => book.call_ended(talked, at),
+        Event::ProbeAnswered { round_trip } => book.probe_answered(round_trip, at),
     }
 }
 

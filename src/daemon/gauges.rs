@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::ari;
-use crate::engine::{Door, LiveState, LiveView, now};
+use crate::engine::{Door, HealthDesk, LiveState, LiveView, now};
 use crate::metrics::{Metrics, Refresh};
 use crate::spool::Waiting;
 
@@ -18,6 +18,7 @@ pub(super) struct Gauges {
     pub metrics: Metrics,
     pub live: LiveView,
     pub door: Door,
+    pub health: HealthDesk,
     pub waiting: Waiting,
     pub tables: Tables,
     pub ari_state: watch::Receiver<ari::State>,
@@ -40,6 +41,8 @@ impl Gauges {
             metrics.calls(state.as_str(), count);
         }
         metrics.admission(&self.door.books().await);
+        let reports = self.health.reports().await;
+        metrics.carriers(reports.iter().map(|(carrier, report)| (carrier, &report.class)));
         metrics.attempts_waiting(self.waiting.count());
         let stale_since_ms = self.tables.published().stale.map(|stale| stale.since_ms);
         let stale_ms = stale_since_ms.map_or(0, |since_ms| now().wall_ms.saturating_sub(since_ms));

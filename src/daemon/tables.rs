@@ -91,6 +91,11 @@ impl Tables {
         done.await.unwrap_or(Ok(()))
     }
 
+    /// What was read last, each time that it is looked at; ends with the task.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Published> {
+        self.published.clone()
+    }
+
     /// What was read last.
     pub(super) fn published(&self) -> Published {
         self.published.borrow().clone()

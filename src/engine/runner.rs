@@ -13,6 +13,7 @@ use crate::admission::AttemptKind;
 use crate::call::{AdmissionRefusal, Attempt, Call, Command, Input, LegEvent, LegId, Now, Timer};
 use crate::carrier::CarrierId;
 use crate::health::{Hint, LegOutcome, draw_of};
+use crate::metrics::Metrics;
 use crate::verdict::{AbandonReason, Progress, Rulebook};
 
 use super::counters::EngineCounters;
@@ -63,6 +64,8 @@ pub struct RunnerShared {
     pub health: HealthDesk,
     /// Where attempts go on record.
     pub records: Arc<dyn AttemptLog>,
+    /// Numbers for machines that watch.
+    pub metrics: Metrics,
     /// What is counted over all calls.
     pub counters: Arc<EngineCounters>,
     /// Where the permits of legs go that the dialer has taken: they are out for as long as their channels live.
@@ -94,6 +97,8 @@ pub struct CallRunner<D> {
     /// Legs whose end has not been judged.
     watched: HashMap<LegId, WatchedLeg>,
     next_attempt: AttemptKind,
+    /// When the last leg failed.
+    failed_at: Option<Instant>,
     /// The last record that may not be kept yet; records are kept in their order.
     unkept: Option<oneshot::Receiver<()>>,
     timers: Vec<(Timer, Instant)>,
@@ -112,6 +117,7 @@ impl<D: Driver> CallRunner<D> {
             permits: HashMap::new(),
             watched: HashMap::new(),
             next_attempt: AttemptKind::First,
+            failed_at: None,
             unkept: None,
             timers: Vec::new(),
         }
@@ -236,6 +242,9 @@ impl<D: Driver> CallRunner<D> {
                 Command::StartLeg(spec) => {
                     self.next_attempt = AttemptKind::Retry;
                     self.records_are_kept().await;
+                    if let Some(failed_at) = self.failed_at.take().filter(|_| spec.repair.is_none()) {
+                        self.shared.metrics.failover_gap(failed_at.elapsed());
+                    }
                     let watched = self.shared.health.leg_started(&spec.carrier);
                     self.watched.insert(spec.leg, watched);
                     self.driver.start_leg(spec);
@@ -292,6 +301,10 @@ impl<D: Driver> CallRunner<D> {
             ));
         }
         if let Some(verdict) = &attempt.verdict {
+            self.failed_at = Some(Instant::now());
+            self.shared
+                .metrics
+                .attempt(&attempt.carrier, verdict.action.as_str(), &verdict.rule);
             let reply = verdict
                 .dialer
                 .tech

@@ -54,6 +54,8 @@ pub struct Figures {
     pub pdd_ms: Option<u64>,
     /// Legs that started within the last second.
     pub calls_per_second: u32,
+    /// How long the answer to the last probe took, microseconds; `None` where none was answered within the window.
+    pub probe_rtt_us: Option<u64>,
     /// How the last legs were answered or ended, the newest first.
     pub last_answers: Vec<LegAnswer>,
 }
@@ -89,6 +91,7 @@ pub struct FigureBook {
     buckets: VecDeque<(Instant, Sums)>,
     starts: VecDeque<Instant>,
     last_answers: VecDeque<LegAnswer>,
+    probe_answered: Option<(Instant, Duration)>,
 }
 
 impl FigureBook {
@@ -119,6 +122,11 @@ impl FigureBook {
         sums.talked += talked;
     }
 
+    /// A probe was answered.
+    pub fn probe_answered(&mut self, round_trip: Duration, now: Instant) {
+        self.probe_answered = Some((now, round_trip));
+    }
+
     /// The figures as they stand.
     pub fn figures(&mut self, now: Instant) -> Figures {
         self.forget(now);
@@ -135,6 +143,10 @@ impl FigureBook {
             pdd_ms: mean(sums.post_dial_delay, sums.rang)
                 .map(|mean| u64::try_from(mean.as_millis()).unwrap_or(u64::MAX)),
             calls_per_second: u32::try_from(self.starts.len()).unwrap_or(u32::MAX),
+            probe_rtt_us: self
+                .probe_answered
+                .filter(|(at, _)| now.saturating_duration_since(*at) < WINDOW)
+                .map(|(_, round_trip)| u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX)),
             last_answers: self.last_answers.iter().copied().collect(),
         }
     }
@@ -187,6 +199,7 @@ mod tests {
         book.leg_decided(false, None, LegAnswer::Sip(503), now);
         book.call_ended(Duration::from_secs(5), now);
         book.call_ended(Duration::from_secs(96), now);
+        book.probe_answered(Duration::from_micros(12_340), now);
         let expected = Figures {
             legs: 3,
             asr_percent: Some(67),
@@ -194,6 +207,7 @@ mod tests {
             short_percent: Some(50),
             pdd_ms: Some(1_500),
             calls_per_second: 3,
+            probe_rtt_us: Some(12_340),
             last_answers: vec![LegAnswer::Sip(503), LegAnswer::Sip(200), LegAnswer::Sip(200)],
         };
         assert_eq!(book.figures(now), expected);
@@ -214,7 +228,10 @@ mod tests {
         assert_eq!(book.figures(later).asr_percent, Some(50));
         assert_eq!(book.figures(start + WINDOW).asr_percent, Some(100));
         let figures = book.figures(later + WINDOW);
-        assert_eq!((figures.legs, figures.asr_percent), (0, None));
+        assert_eq!(
+            (figures.legs, figures.asr_percent, figures.probe_rtt_us),
+            (0, None, None)
+        );
         assert_eq!(
             figures.last_answers.len(),
             2,

@@ -71,6 +71,15 @@ impl SnapshotError {
     }
 }
 
+impl Snapshot {
+    /// What it says of each carrier, without what changes with time alone: two snapshots that say the same need not both be kept.
+    pub fn states(&self) -> Vec<String> {
+        let carriers = self.carriers.iter();
+        let state = |kept: &Kept| format!("{} {} {} {}", kept.carrier, kept.state, kept.since_ms, kept.back_off_ms);
+        carriers.map(state).collect()
+    }
+}
+
 impl HealthBoard {
     /// What is to be kept of the board.
     pub fn snapshot(&mut self, now: Now) -> Snapshot {

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::engine::now;
+use crate::health::Change;
 
 use super::mail::Mail;
 use super::notice::Notice;
@@ -65,12 +66,7 @@ impl Notifier {
 
     /// Tells a notice: to the log at once, to the channels when their time comes. Never waits.
     pub fn tell(&self, notice: Notice) {
-        let text = notice.text();
-        if notice.is_warning() {
-            warn!("{text}");
-        } else {
-            info!("{text}");
-        }
+        log(&notice);
         if let Some(mailbox) = &self.mailbox
             && mailbox.try_send(notice).is_err()
         {
@@ -86,6 +82,28 @@ impl Notifier {
     /// Notices that found the task's mailbox full and reached no channel.
     pub fn overflows(&self) -> u64 {
         self.overflows.load(Ordering::Relaxed)
+    }
+}
+
+fn log(notice: &Notice) {
+    let is_warning = notice.is_warning();
+    match notice {
+        Notice::State(carrier, Change { from, to, because, .. }) => {
+            let code = because.code();
+            if is_warning {
+                warn!(%carrier, %from, %to, code, %because, "carrier state");
+            } else {
+                info!(%carrier, %from, %to, code, %because, "carrier state");
+            }
+        }
+        Notice::Operator(_) | Notice::Test(_) => {
+            let text = notice.text();
+            if is_warning {
+                warn!("{text}");
+            } else {
+                info!("{text}");
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::audit;
 use super::carriers;
 use super::database::{Access, Patience};
 use super::error::StoreError;
+use super::health;
 use super::meta;
 use super::outbound_routes;
 use super::owner::Store;
@@ -18,7 +19,13 @@ use super::transaction::{Row, Transaction, Value};
 use super::url::StoreUrl;
 
 /// Our tables but `crankback_meta`, which is about the database itself.
-pub(super) const OWN_TABLES: [OwnTable; 4] = [outbound_routes::TABLE, carriers::TABLE, attempts::TABLE, audit::TABLE];
+pub(super) const OWN_TABLES: [OwnTable; 5] = [
+    outbound_routes::TABLE,
+    carriers::TABLE,
+    attempts::TABLE,
+    audit::TABLE,
+    health::TABLE,
+];
 
 /// Rows that travel together.
 const PAGE: usize = 500;

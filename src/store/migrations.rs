@@ -58,6 +58,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/0005_carriers.sql"),
         only: None,
     },
+    Migration {
+        version: 8,
+        name: "health",
+        sql: include_str!("../../sql/0008_health.sql"),
+        only: None,
+    },
 ];
 
 /// The version that the newest migration leads to.

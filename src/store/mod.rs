@@ -14,6 +14,7 @@ mod carriers;
 mod database;
 mod error;
 mod grants;
+mod health;
 mod import;
 mod mariadb;
 mod meta;

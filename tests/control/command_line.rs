@@ -268,9 +268,9 @@ async fn carriers_are_shown_as_the_daemon_knows_them() {
             short_percent: Some(4),
             pdd_ms: Some(1_800),
             calls_per_second: 2,
+            probe_rtt_us: Some(12_340),
             last_answers: vec![LegAnswer::Sip(503), LegAnswer::Q850(34), LegAnswer::Silence],
         },
-        probe_rtt_us: Some(12_340),
         timeline: vec![change],
         operator: OperatorSetting::default(),
     };

@@ -92,7 +92,7 @@ async fn migrate_says_what_it_applied(stage: Stage) {
     assert_eq!(
         text,
         format!(
-            "{url}: applied 0001_routes_and_attempts, 0002_vicidial_tables, 0003_audit, 0004_vicidial_edits, 0005_carriers\n"
+            "{url}: applied 0001_routes_and_attempts, 0002_vicidial_tables, 0003_audit, 0004_vicidial_edits, 0005_carriers, 0008_health\n"
         )
     );
     let json = program.run(&scene.url(), &["-o", "json", "db", "migrate"]).json(0);
@@ -105,7 +105,7 @@ async fn status_counts_and_tells_ages(stage: Stage) {
     let program = Program::configured();
     let before = program.run(&scene.url(), &["db", "status"]).expect(2);
     for part in [
-        "schema                     0; this program needs 5: run `crankback db migrate`",
+        "schema                     0; this program needs 8: run `crankback db migrate`",
         "no such table",
     ] {
         assert!(before.contains(part), "{part:?} is missing in\n{before}");
@@ -124,13 +124,13 @@ async fn status_counts_and_tells_ages(stage: Stage) {
     assert_eq!(json["url"], scene.url().to_string());
     assert_eq!(
         (&json["schema"], &json["needed"], &json["state"]),
-        (&json!(5), &json!(5), &json!("current"))
+        (&json!(8), &json!(8), &json!("current"))
     );
-    let rows = json!({ "crankback_outbound_routes": 1, "crankback_carriers": 0, "crankback_attempts": 2, "crankback_audit": 1,
+    let rows = json!({ "crankback_outbound_routes": 1, "crankback_carriers": 0, "crankback_attempts": 2, "crankback_audit": 1, "crankback_health": 0,
                        "vicidial_server_carriers": 0, "vicidial_conf_templates": 0, "servers": 0, "vicidial_campaigns": 0 });
     assert_eq!(json["rows"], rows);
     let text = program.run(&scene.url(), &["db", "status"]).expect(0);
-    for part in ["5; up to date", "1 row\n", "2 rows", "from 2 h to "] {
+    for part in ["8; up to date", "1 row\n", "2 rows", "from 2 h to "] {
         assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
 
@@ -165,16 +165,17 @@ async fn import_moves_everything_or_nothing(stage: Stage) {
     let json = program
         .run(&to, &["-o", "json", "db", "import", "--replace", &from])
         .json(0);
-    let rows = json!({ "crankback_outbound_routes": 1, "crankback_carriers": 0, "crankback_attempts": 0, "crankback_audit": 1 });
+    let rows = json!({ "crankback_outbound_routes": 1, "crankback_carriers": 0, "crankback_attempts": 0, "crankback_audit": 1, "crankback_health": 0 });
     assert_eq!(json, json!({ "from": from, "to": to.to_string(), "rows": rows }));
     let status = Store::status(&to).await.expect("is looked at");
     assert_eq!(
-        status.tables[..4],
+        status.tables[..5],
         [
             ("crankback_outbound_routes", Some(1)),
             ("crankback_carriers", Some(0)),
             ("crankback_attempts", Some(0)),
-            ("crankback_audit", Some(1))
+            ("crankback_audit", Some(1)),
+            ("crankback_health", Some(0))
         ]
     );
 

@@ -34,7 +34,7 @@ pub const SOON: Duration = Duration::from_secs(10);
 /// What VICIdial's campaign allows a call.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(26);
 /// The dialer that the daemon is told to be.
-const SERVER_IP: &str = "127.0.0.1";
+pub const SERVER_IP: &str = "127.0.0.1";
 
 /// Whoever calls in is put through: where Asterisk follows a carrier's redirection, a call comes out at the backup.
 const PUTS_THROUGH: &str = "[trunkinbound](+)\nexten => _X.,1,Dial(PJSIP/${EXTEN}@backup)\n";
@@ -282,8 +282,9 @@ impl Rig {
             .map_err(told)?;
         table::fill(&database, &rows)?;
         let config = directory.path().join("crankback.toml");
+        // Cases make carriers fail at will, and the next one starts with them as new. Those that are about health set it.
         let text = format!(
-            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"{SERVER_IP}\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[call]\nengine = \"{}\"\n[agi]\nlisten = \"127.0.0.1:{}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[metrics]\nlisten = \"off\"\n[log]\nlevel = \"debug\"\n",
+            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"{SERVER_IP}\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[call]\nengine = \"{}\"\n[agi]\nlisten = \"127.0.0.1:{}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[health]\nsteering = \"watches\"\n[probe]\nenabled = false\n[metrics]\nlisten = \"off\"\n[log]\nlevel = \"debug\"\n",
             database.display(),
             asterisk.ports().http,
             engine.as_str(),
@@ -358,7 +359,15 @@ impl Rig {
 
     /// Starts the daemon with a setting in the environment.
     pub async fn start_daemon_with(&mut self, name: &str, value: &str) -> Result<(), LabError> {
-        let environment = [(name, value.to_owned())];
+        self.start_daemon_as(&[(name, value)]).await
+    }
+
+    /// Starts the daemon with settings in the environment.
+    pub async fn start_daemon_as(&mut self, settings: &[(&str, &str)]) -> Result<(), LabError> {
+        let environment: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
         let (config, directory) = (&self.config, self.directory.path());
         self.daemon = Some(Daemon::start_with(&self.program, config, directory, &environment).await?);
         Ok(())

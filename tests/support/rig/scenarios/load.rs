@@ -66,11 +66,28 @@ pub(super) async fn burst(rig: &mut Rig, report: &mut Report) -> Result<(), LabE
 /// 200 calls come within a second, the primary refuses each: the backup never gets more than it allows, and those that find
 /// no room are told the primary's result.
 pub(super) async fn limits(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    const CALLS: usize = 200;
     const CHANNELS: usize = 15;
-    const PER_SECOND: usize = 10;
+    // The last refusals come seconds after the first, so that the backup's pace lets through more than its channels hold.
+    let refused = |call: usize| {
+        let later = Duration::from_millis(20 * (call as u64));
+        Script::new().trying().after(later).finally(Refusal::code(503))
+    };
+    let most = never_above(rig, report, CHANNELS, 10, refused).await?;
+    report.check(format!("the limit was reached: {most}"), most == CHANNELS);
+    Ok(())
+}
+
+/// The same with other limits and another primary; the most legs that the backup had at once.
+pub(super) async fn never_above(
+    rig: &mut Rig,
+    report: &mut Report,
+    channels: usize,
+    per_second: usize,
+    primary: impl Fn(usize) -> Script,
+) -> Result<usize, LabError> {
+    const CALLS: usize = 200;
     rig.crankback(&format!(
-        "carrier set {BACKUP} max_channels={CHANNELS} max_cps={PER_SECOND}"
+        "carrier set {BACKUP} max_channels={channels} max_cps={per_second}"
     ))
     .await?;
     let talks = || {
@@ -81,10 +98,7 @@ pub(super) async fn limits(rig: &mut Rig, report: &mut Report) -> Result<(), Lab
     let mut calls = Vec::new();
     for _ in 0..CALLS {
         let number = rig.number(Entry::Primary);
-        // The last refusals come seconds after the first, so that the backup's pace lets through more than its channels hold.
-        let later = Duration::from_millis(20 * (calls.len() as u64));
-        let refusal = Script::new().trying().after(later).finally(Refusal::code(503));
-        rig.primary.on_number(&number.wire, refusal);
+        rig.primary.on_number(&number.wire, primary(calls.len()));
         rig.backup.on_number(&number.wire, talks());
         calls.push((auto_dial(rig, &number).await?, number));
     }
@@ -125,15 +139,14 @@ pub(super) async fn limits(rig: &mut Rig, report: &mut Report) -> Result<(), Lab
         "{answered} of {CALLS} found room: at most {most} legs at once, at most {fastest} within {window:?}"
     ));
     report.equal("INVITEs at the backup", asked.len(), answered);
-    report.check(format!("never more than {CHANNELS} legs: {most}"), most <= CHANNELS);
+    report.check(format!("never more than {channels} legs: {most}"), most <= channels);
     report.check(
-        format!("never more than {PER_SECOND} a second: {fastest}"),
-        fastest <= PER_SECOND,
+        format!("never more than {per_second} a second: {fastest}"),
+        fastest <= per_second,
     );
-    report.check(format!("the limit was reached: {most}"), most == CHANNELS);
     rig.crankback(&format!("carrier set {BACKUP} max_channels= max_cps="))
         .await?;
-    Ok(())
+    Ok(most)
 }
 
 /// Memory between call 1,000 and call 10,000, every second call failing over.

@@ -7,6 +7,7 @@ mod edits;
 mod ends;
 mod failures;
 mod fast_agi;
+mod health;
 mod load;
 mod logs;
 mod media;
@@ -203,6 +204,16 @@ pub const ALL: &[Scenario] = scenarios![
     "operator, a second daemon takes over" Short => operator::second_daemon,
     "200 calls, every second primary 503" Short => load::burst,
     "200 calls, the backup at its limits" Short => load::limits,
+    "health: silent primary under 10 calls/s, then back" Short => health::silent_then_back,
+    "health: 503 storm at 20 calls/s" Short => health::storm,
+    "health: probes fine, INVITEs dead" Short => health::probes_fine_invites_dead,
+    "health: probes dead, INVITEs fine" Short => health::probes_dead_invites_fine,
+    "health: probes say standby, then back" Short => health::standby,
+    "health: flapping, 5 s good, 5 s bad" Short only(Stasis, "what opens and closes is the same for both engines")
+        => health::flapping,
+    "health: dead primary over a kill of the daemon" Short => health::killed,
+    "health: disabled by the operator" Short => health::disabled,
+    "health: 200 calls in a second, primary dead" Short => health::burst,
     "10,000 calls, memory" Long => load::growth,
 ];
 
