@@ -9,6 +9,8 @@ mod support;
 
 #[path = "store_conformance/attempts.rs"]
 mod attempts;
+#[path = "store_conformance/carriers.rs"]
+mod carriers;
 #[path = "store_conformance/command_line.rs"]
 mod command_line;
 #[path = "store_conformance/daemon.rs"]
@@ -73,10 +75,11 @@ fn main() -> ExitCode {
 
     let mut trials = Vec::new();
     for place in &places {
-        let on_both: [&[(&str, Case)]; 8] = [
+        let on_both: [&[(&str, Case)]; 9] = [
             &schema::CASES,
             &routes::CASES,
             &attempts::CASES,
+            &carriers::CASES,
             &vicidial::CASES,
             &command_line::CASES,
             &health::CASES,
