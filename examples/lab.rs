@@ -99,6 +99,7 @@ async fn lab(arguments: &Arguments) -> ExitCode {
                 let program = Program {
                     path: std::env::current_exe().expect("the path of this program"),
                     arguments: vec![BE_CRANKBACK.to_owned()],
+                    environment: Vec::new(),
                 };
                 run_cases(version, program, engine, &cases, |report| say(json, &report.ladder())).await
             })

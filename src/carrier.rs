@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::asterisk_conf::RegisteredAccount;
+
 /// A carrier's id as it stands on VICIdial's *Carriers* screen (`vicidial_server_carriers.carrier_id`, at most 15 characters).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CarrierId(Arc<str>);
@@ -164,6 +166,8 @@ pub struct Carrier {
     pub entries: Vec<DialEntry>,
     /// The number format set for it by an operator; it applies to the canonical number (phone code + number).
     pub number_format: Option<NumberFormat>,
+    /// The accounts that Asterisk registers with it; empty for a carrier that knows us by our address.
+    pub registrations: Vec<RegisteredAccount>,
     /// Signs-of-life timers.
     pub timers: Timers,
 }
@@ -179,6 +183,7 @@ impl Carrier {
             uri_host: None,
             entries: Vec::new(),
             number_format: None,
+            registrations: Vec::new(),
             timers: Timers::default(),
         }
     }

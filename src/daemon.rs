@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::ari;
-use crate::config::{ConfigError, Engine, Listen, Settings};
+use crate::config::{ConfigError, Engine, Listen, OwnOptions, Settings};
 use crate::control::Handlers;
 use crate::engine::agi::tell_dialplan;
 use crate::engine::stasis::{Dispatcher, Shared};
@@ -172,7 +172,7 @@ pub async fn run(
     let words = Words::keep(store.clone(), health.clone(), notifier.clone()).await?;
     let figures = CarrierFigures::open();
     tokio::spawn(health::tell_changes(health.clone(), metrics.clone(), notifier.clone()));
-    if settings.probe.enabled {
+    if settings.probe.options == OwnOptions::On {
         let probe = settings.probe.clone();
         tokio::spawn(probes::send_options(
             probe,

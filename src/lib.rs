@@ -19,6 +19,7 @@
 //! - [`notify`]: tells people and machines what happens to carriers.
 //! - [`metrics`]: numbers for machines that watch.
 //! - [`ari`]: Asterisk's REST interface and its events.
+//! - [`ami`]: what Asterisk's manager interface tells and ARI does not.
 //! - [`agi`]: FastAGI: channels that the dialplan hands over.
 //! - [`vicidial`]: VICIdial's carrier table.
 //! - [`spool`]: attempts on disk until the store has them.
@@ -36,6 +37,7 @@
 
 pub mod admission;
 pub mod agi;
+pub mod ami;
 pub mod ari;
 pub mod asterisk_conf;
 pub mod call;

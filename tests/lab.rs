@@ -72,6 +72,7 @@ async fn run(version: AsteriskVersion, engine: Engine, cases: &[Scenario]) -> Ve
     let program = Program {
         path: PathBuf::from(env!("CARGO_BIN_EXE_crankback")),
         arguments: Vec::new(),
+        environment: Vec::new(),
     };
     let show = |report: &Report| {
         println!(

@@ -31,8 +31,6 @@ mod routes;
 mod rows;
 #[path = "store_conformance/schema.rs"]
 mod schema;
-#[path = "store_conformance/server.rs"]
-mod server;
 #[path = "store_conformance/stage.rs"]
 mod stage;
 #[path = "store_conformance/vicidial.rs"]
@@ -44,8 +42,8 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
 
-use server::{Flavour, Server};
 use stage::{Place, Stage};
+use support::mariadb::{self, Flavour, Server};
 
 /// What a case does on a stage.
 type Case = fn(Stage) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -63,8 +61,8 @@ fn main() -> ExitCode {
     let servers = if arguments.list {
         Vec::new()
     } else {
-        server::install();
-        server::clean_up();
+        mariadb::install();
+        mariadb::clean_up();
         vec![
             Arc::new(Server::start(Flavour::Defaults)),
             Arc::new(Server::start(Flavour::Vicidial)),

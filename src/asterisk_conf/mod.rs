@@ -1,5 +1,5 @@
 //! Asterisk's configuration language as far as carriers are written in it: dial patterns, dialplan lines, `Dial()`
-//! arguments, globals and account sections.
+//! arguments, globals, account sections and registrations.
 //!
 //! A pure library over text. It owns the grammar and nothing else: it must not know VICIdial, carriers, routes or any
 //! other room of this crate. Every reader takes arbitrary text without failing as a whole: what it cannot read it names
@@ -14,6 +14,7 @@ mod dialplan;
 mod globals;
 mod nesting;
 mod pattern;
+mod registration;
 mod target;
 
 pub use account::{Account, AccountError, AccountProblem, Section, Setting};
@@ -24,4 +25,5 @@ pub use dialplan::{Dialplan, DialplanError, DialplanProblem, ExtensionLine, Prio
 pub use globals::{GlobalError, Globals};
 pub use nesting::{find_top_level, split_top_level};
 pub use pattern::{Pattern, PatternError};
+pub use registration::RegisteredAccount;
 pub use target::{ChannelDriver, NumberExpression, Target, TargetError};

@@ -17,6 +17,7 @@
 //! | `dialplan` | whether the dialplan that this program ships is the one that runs |
 //! | `asterisk_settings` | `ari.conf`, `http.conf` and `pjsip.conf` |
 //! | `endpoints` | whether Asterisk has each carrier's endpoint |
+//! | `registrations` | whether Asterisk's registrations with carriers stand |
 //! | `host` | whether this host can tell its own address |
 
 mod asterisk;
@@ -26,6 +27,7 @@ mod endpoints;
 mod finding;
 mod host;
 mod looking_glass;
+mod registrations;
 mod tables;
 
 pub use finding::{Finding, Level, Report};
@@ -41,6 +43,7 @@ pub async fn check(settings: &Result<Settings, ConfigError>) -> Report {
             let carriers = tables::check(settings, &mut report).await;
             report.extend(host::check());
             asterisk::check(settings, &carriers, &mut report).await;
+            registrations::check(&settings.ami, &carriers, &mut report).await;
         }
         Err(error) => config(error, &mut report),
     }

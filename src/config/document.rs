@@ -24,6 +24,7 @@ pub(super) struct Document {
     pub store: StoreDocument,
     pub server: ServerDocument,
     pub ari: AriDocument,
+    pub ami: AmiDocument,
     pub agi: AgiSettings,
     pub call: CallSettings,
     pub attempts: AttemptsSettings,
@@ -58,6 +59,15 @@ pub(super) struct AriDocument {
     pub password: Option<Password>,
     pub password_file: Option<PathBuf>,
     pub app: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AmiDocument {
+    pub address: Option<std::net::SocketAddr>,
+    pub username: Option<String>,
+    pub password: Option<Password>,
+    pub password_file: Option<PathBuf>,
 }
 
 impl TryFrom<toml::Table> for Document {

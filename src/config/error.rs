@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -68,7 +69,7 @@ impl ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// `section.key`.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What is wrong and what to do.
     pub what: String,
 }

@@ -5,7 +5,7 @@ use serde::de::{Deserializer, Visitor, value::Error};
 
 use crate::nearest::nearest;
 
-use super::document::{AriDocument, Document, ServerDocument, StoreDocument};
+use super::document::{AmiDocument, AriDocument, Document, ServerDocument, StoreDocument};
 use super::notify::NotifyDocument;
 use super::settings::{
     AgiSettings, AttemptsSettings, CallSettings, ControlSettings, HealthConfig, LogSettings, MetricsSettings,
@@ -23,6 +23,7 @@ pub(super) fn keys(section: &str) -> &'static [&'static str] {
         "store" => fields_of::<StoreDocument>(),
         "server" => fields_of::<ServerDocument>(),
         "ari" => fields_of::<AriDocument>(),
+        "ami" => fields_of::<AmiDocument>(),
         "agi" => fields_of::<AgiSettings>(),
         "call" => fields_of::<CallSettings>(),
         "attempts" => fields_of::<AttemptsSettings>(),

@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, Problem};
 pub use settings::{
-    AgiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, EarlyMedia, Engine, HealthConfig,
-    Listen, LogFormat, LogLevel, LogSettings, MetricsSettings, ProbeSettings, ServerSettings, Settings, Steering,
-    StoreSettings,
+    AgiSettings, AmiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, EarlyMedia, Engine,
+    HealthConfig, Listen, LogFormat, LogLevel, LogSettings, MetricsSettings, OwnOptions, ProbeSettings, ServerSettings,
+    Settings, Steering, StoreSettings,
 };
 
 /// Where the configuration is looked for when nobody names a file.

@@ -11,7 +11,7 @@ use crate::notify::{MailSettings, MailTls, NotifySettings, WebhookSettings, Webh
 
 use super::document::Password;
 use super::error::Problem;
-use super::validate::{password_file, problem};
+use super::validate::{self, problem};
 
 /// The keys of `[notify]`.
 #[derive(Debug, Default, Deserialize)]
@@ -44,11 +44,8 @@ pub(super) fn settings(mut document: NotifyDocument, problems: &mut Vec<Problem>
 }
 
 fn webhook(document: &mut NotifyDocument, problems: &mut Vec<Problem>) -> Option<WebhookSettings> {
-    let secret = secret(
-        ("notify.webhook_secret", document.webhook_secret.take()),
-        ("notify.webhook_secret_file", document.webhook_secret_file.take()),
-        problems,
-    );
+    let (written, file) = (document.webhook_secret.take(), document.webhook_secret_file.take());
+    let secret = secret("notify.webhook_secret", written, file, problems);
     let url = document.webhook_url.take()?;
     let url = WebhookUrl::parse(url.0.expose_secret())
         .map_err(|error| problem(problems, "notify.webhook_url", error.to_string()))
@@ -64,11 +61,8 @@ fn webhook(document: &mut NotifyDocument, problems: &mut Vec<Problem>) -> Option
 }
 
 fn mail(document: NotifyDocument, problems: &mut Vec<Problem>) -> Option<MailSettings> {
-    let password = secret(
-        ("notify.mail_password", document.mail_password),
-        ("notify.mail_password_file", document.mail_password_file),
-        problems,
-    );
+    let (written, file) = (document.mail_password, document.mail_password_file);
+    let password = secret("notify.mail_password", written, file, problems);
     let Some(host) = document.mail_host else {
         if document.mail_to.is_some() || document.mail_from.is_some() {
             problem(problems, "notify.mail_host", "not set: give the mail server");
@@ -116,23 +110,16 @@ fn address<T: std::str::FromStr>(key: &'static str, text: Option<String>, proble
     address
 }
 
-/// A secret that stands in the file itself or in one of its own.
+/// A secret that may be missing and must not be empty: anybody could know it.
 fn secret(
-    (key, written): (&'static str, Option<Password>),
-    (file_key, file): (&'static str, Option<PathBuf>),
+    key: &'static str,
+    written: Option<Password>,
+    file: Option<PathBuf>,
     problems: &mut Vec<Problem>,
 ) -> Option<SecretString> {
-    let secret = match (written, file) {
-        (Some(_), Some(_)) => {
-            problem(problems, key, format!("set together with {file_key}: keep one of them"));
-            None
-        }
-        (Some(written), None) => Some(written.0),
-        (None, Some(file)) => password_file(file_key, &file, problems),
-        (None, None) => None,
-    };
-    if secret.as_ref().is_some_and(|secret| secret.expose_secret().is_empty()) {
+    let secret = validate::secret(key, written, file, problems)?;
+    if secret.expose_secret().is_empty() {
         problem(problems, key, "empty: anybody could know it");
     }
-    secret
+    Some(secret)
 }

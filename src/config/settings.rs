@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::ami::Login;
 use crate::ari::{self, Credentials, Endpoint};
 use crate::health::HealthSettings;
 use crate::notify::NotifySettings;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// Asterisk's REST interface.
     pub ari: AriSettings,
+    /// Asterisk's manager interface, where it is to be asked.
+    pub ami: AmiSettings,
     /// The FastAGI server.
     pub agi: AgiSettings,
     /// How a call is carried.
@@ -108,6 +111,18 @@ impl AriSettings {
     pub fn connection_as(&self, app: &str) -> Result<ari::Config, ari::ConfigError> {
         ari::Config::new(self.endpoint.clone(), self.credentials.clone(), app)
     }
+}
+
+/// `[ami]`: Asterisk's manager interface, which alone tells whether Asterisk's registrations stand.
+#[derive(Clone, Debug)]
+pub struct AmiSettings {
+    /// `address`, `username`, and `password` or the first line of `password_file`; `None` without a username: nobody asks.
+    pub login: Option<Login>,
+}
+
+impl AmiSettings {
+    /// The default of `address`.
+    pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5038);
 }
 
 /// `[agi]`: the FastAGI server; it runs when `call.engine` is `agi`.
@@ -304,7 +319,7 @@ pub enum Steering {
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeSettings {
     /// Whether any are sent.
-    pub enabled: bool,
+    pub options: OwnOptions,
     /// `interval_s`: from one to the next.
     #[serde(rename = "interval_s", deserialize_with = "seconds")]
     pub interval: Duration,
@@ -316,11 +331,21 @@ pub struct ProbeSettings {
 impl Default for ProbeSettings {
     fn default() -> Self {
         Self {
-            enabled: true,
+            options: OwnOptions::On,
             interval: ProbeTarget::DEFAULT_INTERVAL,
             timeout: ProbeTarget::DEFAULT_TIMEOUT,
         }
     }
+}
+
+/// Whether OPTIONS of our own are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnOptions {
+    /// To every carrier that they fit.
+    On,
+    /// To none.
+    Off,
 }
 
 /// `[metrics]`: numbers for machines that watch.

@@ -162,7 +162,7 @@ fn all_problems_are_told_at_once() {
     let ConfigError::Invalid { problems, .. } = load_text(text, &[]).expect_err("is wrong") else {
         panic!("must be a list of problems")
     };
-    let keys: Vec<&str> = problems.iter().map(|problem| problem.key).collect();
+    let keys: Vec<&str> = problems.iter().map(|problem| &*problem.key).collect();
     let expected = [
         "server.ip",
         "ari.url",

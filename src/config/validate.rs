@@ -1,20 +1,22 @@
 //! From what is written to what the rooms get: required keys, files of secrets, values that must fit together.
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::ami::Login;
 use crate::ari::{self, Credentials, Endpoint};
 use crate::carrier::CarrierId;
 use crate::probe::{ProbeTarget, TargetError};
 
-use super::document::{AriDocument, Document, ServerDocument, StoreDocument};
+use super::document::{AmiDocument, AriDocument, Document, Password, ServerDocument, StoreDocument};
 use super::error::{ConfigError, Problem};
 use super::notify;
 use super::settings::{
-    AgiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, HealthConfig, ProbeSettings,
-    ServerSettings, Settings, StoreSettings,
+    AgiSettings, AmiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, HealthConfig,
+    ProbeSettings, ServerSettings, Settings, StoreSettings,
 };
 
 /// `sun_path` holds 108 bytes with the final zero; the socket is made under a name that is 4 bytes longer (`.new`).
@@ -26,6 +28,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
     let store = store(document.store, &mut problems);
     let server = server(document.server, &mut problems);
     let ari = ari(document.ari, &mut problems);
+    let ami = ami(document.ami, &mut problems);
     agi(&document.agi, &mut problems);
     call(&document.call, &mut problems);
     attempts(&document.attempts, &mut problems);
@@ -38,6 +41,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
             store,
             server,
             ari,
+            ami,
             agi: document.agi,
             call: document.call,
             attempts: document.attempts,
@@ -129,23 +133,7 @@ fn ari(document: AriDocument, problems: &mut Vec<Problem>) -> Option<AriSettings
             "not set: give the user of Asterisk's ari.conf",
         );
     }
-    let password = match (document.password, document.password_file) {
-        (Some(_), Some(_)) => {
-            problem(
-                problems,
-                "ari.password",
-                "set together with ari.password_file: keep one of them",
-            );
-            None
-        }
-        (Some(password), None) => Some(password.0),
-        (None, Some(file)) => password_file("ari.password_file", &file, problems),
-        (None, None) => {
-            let what = "not set: give ari.password, ari.password_file or CRANKBACK_ARI__PASSWORD";
-            problem(problems, "ari.password", what);
-            None
-        }
-    };
+    let password = password("ari", document.password, document.password_file, problems);
     if password
         .as_ref()
         .is_some_and(|password| password.expose_secret().is_empty())
@@ -164,11 +152,65 @@ fn ari(document: AriDocument, problems: &mut Vec<Problem>) -> Option<AriSettings
     })
 }
 
+fn ami(document: AmiDocument, problems: &mut Vec<Problem>) -> AmiSettings {
+    let Some(user) = document.username.filter(|name| !name.is_empty()) else {
+        if document.password.is_some() || document.password_file.is_some() {
+            problem(
+                problems,
+                "ami.username",
+                "not set: give a user of Asterisk's manager.conf",
+            );
+        }
+        return AmiSettings { login: None };
+    };
+    let address = document.address.unwrap_or(AmiSettings::DEFAULT_ADDRESS);
+    let secret = password("ami", document.password, document.password_file, problems);
+    AmiSettings {
+        login: secret.map(|secret| Login { address, user, secret }),
+    }
+}
+
+/// The password of a user that needs one: written as it is, or in a file.
+fn password(
+    section: &'static str,
+    password: Option<Password>,
+    file: Option<PathBuf>,
+    problems: &mut Vec<Problem>,
+) -> Option<SecretString> {
+    let key = format!("{section}.password");
+    if password.is_none() && file.is_none() {
+        let variable = key.to_ascii_uppercase().replace('.', "__");
+        let what = format!("not set: give {key}, {key}_file or CRANKBACK_{variable}");
+        problem(problems, key, what);
+        return None;
+    }
+    secret(&key, password, file, problems)
+}
+
+/// A secret that stands under `key` itself or in a file of its own.
+pub(super) fn secret(
+    key: &str,
+    written: Option<Password>,
+    file: Option<PathBuf>,
+    problems: &mut Vec<Problem>,
+) -> Option<SecretString> {
+    match (written, file) {
+        (Some(_), Some(_)) => {
+            let what = format!("set together with {key}_file: keep one of them");
+            problem(problems, key.to_owned(), what);
+            None
+        }
+        (Some(written), None) => Some(written.0),
+        (None, Some(file)) => password_file(format!("{key}_file"), &file, problems),
+        (None, None) => None,
+    }
+}
+
 fn told<T>(problems: &mut Vec<Problem>, key: &'static str, result: Result<T, ari::ConfigError>) -> Option<T> {
     result.map_err(|error| problem(problems, key, error.to_string())).ok()
 }
 
-pub(super) fn password_file(key: &'static str, file: &Path, problems: &mut Vec<Problem>) -> Option<SecretString> {
+fn password_file(key: impl Into<Cow<'static, str>>, file: &Path, problems: &mut Vec<Problem>) -> Option<SecretString> {
     match std::fs::read_to_string(file) {
         Ok(text) => Some(SecretString::from(text.lines().next().unwrap_or_default())),
         Err(error) => {
@@ -275,6 +317,9 @@ fn probe(probe: &ProbeSettings, problems: &mut Vec<Problem>) {
     }
 }
 
-pub(super) fn problem(problems: &mut Vec<Problem>, key: &'static str, what: impl Into<String>) {
-    problems.push(Problem { key, what: what.into() });
+pub(super) fn problem(problems: &mut Vec<Problem>, key: impl Into<Cow<'static, str>>, what: impl Into<String>) {
+    problems.push(Problem {
+        key: key.into(),
+        what: what.into(),
+    });
 }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::rows::{add, attempt, route};
-use super::server::PASSWORD;
 use super::stage::{Place, Stage};
+use super::support::mariadb::PASSWORD;
 use super::{Case, cases};
 
 pub const CASES: [(&str, Case); 4] = cases![

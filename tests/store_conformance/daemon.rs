@@ -9,7 +9,7 @@ use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
 
 use super::faults::store_on;
-use super::server::{Flavour, PASSWORD, Server};
+use super::support::mariadb::{Flavour, PASSWORD, Server};
 use super::support::ports::ClosedTcpPort;
 use super::{ServerCase, cases};
 

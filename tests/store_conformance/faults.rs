@@ -10,8 +10,8 @@ use mysql_async::prelude::Queryable;
 use nix::sys::signal::Signal;
 
 use super::rows::{SERVER_IP, add, attempt, audit, route, since};
-use super::server::{Flavour, PASSWORD, Server};
 use super::support::host::run;
+use super::support::mariadb::{Flavour, PASSWORD, Server};
 use super::support::ports::ClosedTcpPort;
 use super::{ServerCase, cases};
 
@@ -39,10 +39,9 @@ pub async fn store_on(server: &Server) -> (String, Store) {
         "CREATE TABLE {database}.vicidial_campaigns (campaign_id VARCHAR(8), dial_prefix VARCHAR(20), dial_timeout INT)"
     );
     administrator.query_drop(table).await.expect("is made");
-    Store::migrate(&server.url("custom", &database))
-        .await
-        .expect("is migrated");
-    let store = Store::open(&server.url("cron", &database), IfMissing::Fail).await;
+    let url = |user| server.url(user, &database).parse().expect("is a url");
+    Store::migrate(&url("custom")).await.expect("is migrated");
+    let store = Store::open(&url("cron"), IfMissing::Fail).await;
     (database, store.expect("opens"))
 }
 

@@ -7,8 +7,8 @@ use mysql_async::prelude::Queryable;
 use secrecy::SecretString;
 
 use super::rows::{SERVER_IP, add, attempt, remove, route};
-use super::server::{PASSWORD, Server};
 use super::stage::{Place, Stage};
+use super::support::mariadb::{PASSWORD, Server};
 use super::{Case, cases};
 
 pub const CASES: [(&str, Case); 9] = cases![
@@ -49,7 +49,8 @@ async fn a_wrong_password_is_named_and_not_repeated(stage: Stage) {
 }
 
 async fn a_missing_database_is_named(stage: Stage) {
-    let error = refusal(&server(&stage).url("administrator", "no_such_database")).await;
+    let url = server(&stage).url("administrator", "no_such_database");
+    let error = refusal(&url.parse().expect("is a url")).await;
     assert_eq!(error.code(), "store_no_database");
     let text = error.to_string();
     assert!(

@@ -7,44 +7,7 @@ use crankback::store::{IfMissing, Store, StoreUrl};
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
 
-use super::server::{Flavour, Server};
-
-/// VICIdial's tables as a VICIdial of today has them, as far as the store reads them, and one column more.
-const VICIDIAL: &str = "
-CREATE TABLE vicidial_server_carriers (
-  carrier_id          VARCHAR(15)  NOT NULL UNIQUE,
-  carrier_name        VARCHAR(50)  NOT NULL,
-  registration_string VARCHAR(255),
-  template_id         VARCHAR(15)  NOT NULL,
-  account_entry       TEXT,
-  protocol            ENUM('SIP', 'PJSIP', 'PJSIP_WIZ', 'Zap', 'IAX2', 'EXTERNAL') DEFAULT 'SIP',
-  globals_string      VARCHAR(255),
-  dialplan_entry      TEXT,
-  server_ip           VARCHAR(15)  NOT NULL,
-  active              ENUM('Y', 'N') DEFAULT 'Y',
-  carrier_description VARCHAR(255),
-  user_group          VARCHAR(20)  DEFAULT '---ALL---'
-) ENGINE=MyISAM;
-CREATE TABLE vicidial_campaigns (
-  campaign_id  VARCHAR(8) NOT NULL PRIMARY KEY,
-  active       ENUM('Y', 'N'),
-  dial_timeout TINYINT UNSIGNED DEFAULT 60,
-  dial_prefix  CHAR(20) DEFAULT '9'
-) ENGINE=MyISAM;
-CREATE TABLE vicidial_conf_templates (
-  template_id       VARCHAR(15) NOT NULL UNIQUE,
-  template_name     VARCHAR(50) NOT NULL DEFAULT '',
-  template_contents TEXT
-) ENGINE=MyISAM;
-CREATE TABLE servers (
-  server_id              VARCHAR(10) NOT NULL DEFAULT '',
-  server_ip              VARCHAR(15) NOT NULL UNIQUE,
-  active                 ENUM('Y', 'N'),
-  active_asterisk_server ENUM('Y', 'N') DEFAULT 'Y',
-  generate_vicidial_conf ENUM('Y', 'N') DEFAULT 'Y',
-  rebuild_conf_files     ENUM('Y', 'N') DEFAULT 'N'
-) ENGINE=MyISAM;
-";
+use super::support::mariadb::{Flavour, Server, VICIDIAL_TABLES};
 
 /// A kind of database.
 #[derive(Clone)]
@@ -107,7 +70,7 @@ impl Stage {
     pub async fn beside_vicidial(&self, name: &str) -> Scene<'_> {
         let scene = self.bare(name).await;
         if matches!(self.place, Place::MariaDb(_)) {
-            scene.sql(VICIDIAL).await;
+            scene.sql(VICIDIAL_TABLES).await;
         }
         scene
     }
@@ -131,7 +94,7 @@ impl Scene<'_> {
     pub fn url_for(&self, user: &str) -> StoreUrl {
         match &self.stage.place {
             Place::Sqlite => StoreUrl::sqlite(&self.name),
-            Place::MariaDb(server) => server.url(user, &self.name),
+            Place::MariaDb(server) => server.url(user, &self.name).parse().expect("is a url"),
         }
     }
 

@@ -21,6 +21,7 @@ pub mod asterisk;
 pub mod dialer;
 pub mod error;
 pub mod host;
+pub mod mariadb;
 pub mod ports;
 pub mod proxy;
 pub mod rig;

@@ -9,7 +9,7 @@ use super::protocol::Protocol;
 use super::{CarrierRow, TemplateRow};
 use crate::asterisk_conf::{
     Account, Application, ChannelDriver, Dial, Dialplan, DialplanError, DialplanProblem, ExtensionLine, Globals,
-    NumberExpression, Pattern, Target, TargetError,
+    NumberExpression, Pattern, RegisteredAccount, Target, TargetError,
 };
 use crate::carrier::{AfterDial, Carrier, CarrierId, DialEntry, NumberFormat, Technology};
 
@@ -67,8 +67,17 @@ impl<'a> RowReader<'a> {
             [] => self.without_dial_lines(protocol, &account.sections),
             [first, others @ ..] => Some(self.with_dial_lines(first, others)),
         };
-        let carrier = carrier.filter(|_| !self.is_left_out())?;
+        let mut carrier = carrier.filter(|_| !self.is_left_out())?;
+        carrier.registrations = self.registrations(protocol, &account.sections);
         Some((carrier, format!("{}\n{}", self.row.registration_string, account.text)))
+    }
+
+    /// VICIdial writes the registration string for the old channel drivers only; PJSIP has sections for that.
+    fn registrations(&self, protocol: Protocol, account: &Account) -> Vec<RegisteredAccount> {
+        match protocol {
+            Protocol::Sip | Protocol::Iax2 => RegisteredAccount::of_register_lines(&self.row.registration_string),
+            Protocol::Pjsip | Protocol::PjsipWizard => RegisteredAccount::of_sections(account),
+        }
     }
 
     fn is_left_out(&self) -> bool {

@@ -23,6 +23,8 @@ pub struct Program {
     pub path: PathBuf,
     /// Arguments before those of crankback.
     pub arguments: Vec<String>,
+    /// Settings in the environment of its commands.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Program {
@@ -33,7 +35,8 @@ impl Program {
             .args(&self.arguments)
             .arg("--config")
             .arg(config)
-            .args(arguments);
+            .args(arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env_remove("RUST_LOG");
         command
     }

@@ -284,7 +284,7 @@ impl Rig {
         let config = directory.path().join("crankback.toml");
         // Cases make carriers fail at will, and the next one starts with them as new. Those that are about health set it.
         let text = format!(
-            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"{SERVER_IP}\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[call]\nengine = \"{}\"\n[agi]\nlisten = \"127.0.0.1:{}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[health]\nsteering = \"watches\"\n[probe]\nenabled = false\n[metrics]\nlisten = \"off\"\n[log]\nlevel = \"debug\"\n",
+            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"{SERVER_IP}\"\n[ari]\nurl = \"http://127.0.0.1:{}\"\nusername = \"{ARI_USER}\"\npassword = \"{ARI_PASSWORD}\"\n[call]\nengine = \"{}\"\n[agi]\nlisten = \"127.0.0.1:{}\"\n[attempts]\nspool = \"{}\"\n[control]\nsocket = \"{}\"\n[health]\nsteering = \"watches\"\n[probe]\noptions = \"off\"\n[metrics]\nlisten = \"off\"\n[log]\nlevel = \"debug\"\n",
             database.display(),
             asterisk.ports().http,
             engine.as_str(),
@@ -406,12 +406,23 @@ impl Rig {
         Daemon::start(&self.program, &self.config, self.directory.path()).await
     }
 
+    /// The carrier table as one statement.
+    pub fn carrier_rows(&self) -> Result<String, LabError> {
+        let rows = table::rows(self.version);
+        let rows = rows.iter().map(table::guarded).collect::<Result<Vec<_>, _>>()?;
+        Ok(table::insert_statement(&rows))
+    }
+
+    /// A command of the program with a setting in the environment.
+    pub async fn crankback_with(&self, name: &str, value: &str, arguments: &str) -> Result<String, LabError> {
+        let mut program = self.program.clone();
+        program.environment.push((name.to_owned(), value.to_owned()));
+        run_blocking(program, self.config.clone(), arguments).await
+    }
+
     /// A command of the program, as an operator would give it. Carriers and calls go on meanwhile.
     pub async fn crankback(&self, arguments: &str) -> Result<String, LabError> {
-        let (program, config, arguments) = (self.program.clone(), self.config.clone(), arguments.to_owned());
-        let run = move || program.run(&config, &arguments.split_whitespace().collect::<Vec<_>>());
-        let done = tokio::task::spawn_blocking(run).await;
-        done.map_err(|error| LabError::Missing(error.to_string()))?
+        run_blocking(self.program.clone(), self.config.clone(), arguments).await
     }
 
     /// What a command of the program has to say to machines.
@@ -564,6 +575,13 @@ impl Rig {
         }
         Ok(())
     }
+}
+
+async fn run_blocking(program: Program, config: PathBuf, arguments: &str) -> Result<String, LabError> {
+    let arguments = arguments.to_owned();
+    let run = move || program.run(&config, &arguments.split_whitespace().collect::<Vec<_>>());
+    let done = tokio::task::spawn_blocking(run).await;
+    done.map_err(|error| LabError::Missing(error.to_string()))?
 }
 
 fn told(error: crankback::store::StoreError) -> LabError {

@@ -10,6 +10,10 @@ use super::super::error::LabError;
 use super::super::roots::AsteriskVersion;
 use super::{BACKUP, Entry};
 
+/// The columns of the carrier table that are written, in order.
+const COLUMNS: &str = "carrier_id, carrier_name, registration_string, template_id, account_entry, protocol, \
+    globals_string, dialplan_entry, server_ip, active, carrier_description";
+
 /// One row, the columns that matter here.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -86,6 +90,27 @@ pub fn wizard(carrier: SocketAddr) -> String {
     )
 }
 
+/// The rows as one statement. They hold no backslash, which the databases read differently.
+pub fn insert_statement(rows: &[Row]) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let values: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            format!(
+                "({id}, {id}, '', '--NONE--', '', {}, {}, {}, '0.0.0.0', 'Y', '')",
+                quoted(row.protocol),
+                quoted(&row.globals_string),
+                quoted(&row.dialplan_entry),
+                id = quoted(row.carrier_id)
+            )
+        })
+        .collect();
+    format!(
+        "INSERT INTO vicidial_server_carriers ({COLUMNS}) VALUES {}",
+        values.join(", ")
+    )
+}
+
 /// Runs one statement on the database.
 pub fn run(database: &Path, statement: &str) -> Result<(), LabError> {
     let run = || -> rusqlite::Result<()> {
@@ -101,20 +126,7 @@ pub fn fill(database: &Path, rows: &[Row]) -> Result<(), LabError> {
     let write = || -> rusqlite::Result<()> {
         let connection = rusqlite::Connection::open(database)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        for row in rows {
-            connection.execute(
-                "INSERT INTO vicidial_server_carriers (carrier_id, carrier_name, registration_string, template_id, \
-                 account_entry, protocol, globals_string, dialplan_entry, server_ip, active, carrier_description) \
-                 VALUES (?1, ?2, '', '--NONE--', '', ?3, ?4, ?5, '0.0.0.0', 'Y', '')",
-                (
-                    row.carrier_id,
-                    row.carrier_id,
-                    row.protocol,
-                    &row.globals_string,
-                    &row.dialplan_entry,
-                ),
-            )?;
-        }
+        connection.execute(&insert_statement(rows), ())?;
         connection.execute(
             "INSERT INTO vicidial_campaigns (campaign_id, dial_prefix, dial_timeout) VALUES ('TESTCAMP', '9', 26)",
             (),

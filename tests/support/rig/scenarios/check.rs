@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::super::super::asterisk::{AMI_SECRET, AMI_USER};
 use super::super::super::error::{IoContext, LabError};
 use super::super::super::roots::AsteriskVersion;
 use super::super::report::Report;
@@ -172,6 +173,31 @@ pub(super) async fn wrong_password(rig: &mut Rig, report: &mut Report) -> Result
     let says = |text: &str| checked.text.contains(text);
     report.check("it is told why", says("refused the ARI user or its password"));
     report.check("no secret is told", !says("wrong-and-secret"));
+    Ok(())
+}
+
+/// The right login adds no complaint; a wrong one is a mistake of the configuration, a closed port only a warning.
+pub(super) async fn manager_interface(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let address = format!("127.0.0.1:{}", rig.asterisk.ports().ami);
+    let login = |address: &str, secret: &str| {
+        let variables = [
+            ("CRANKBACK_AMI__ADDRESS", address),
+            ("CRANKBACK_AMI__USERNAME", AMI_USER),
+            ("CRANKBACK_AMI__PASSWORD", secret),
+        ];
+        check(rig, &variables)
+    };
+    let right = login(&address, AMI_SECRET)?;
+    compare(report, &right, 2, &usual(rig));
+    report.check("it says that it asked", right.text.contains(&address));
+    let wrong = login(&address, "wrong-and-secret")?;
+    let refused = [usual(rig), vec!["error ami: 127.0.0.1:"]].concat();
+    compare(report, &wrong, 1, &refused);
+    report.check("it is told why", wrong.text.contains("the login as cron was refused"));
+    report.check("no secret is told", !wrong.text.contains("wrong-and-secret"));
+    let away = login("127.0.0.1:1", AMI_SECRET)?;
+    let away_complaints = [usual(rig), vec!["warning ami: 127.0.0.1:"]].concat();
+    compare(report, &away, 2, &away_complaints);
     Ok(())
 }
 

@@ -4,9 +4,11 @@
 
 use std::time::{Duration, Instant};
 
+use crankback::store::AttemptFilter;
+
 use super::super::super::dialer::PlacedCall;
 use super::super::super::error::LabError;
-use super::super::super::sip::{Answer, Refusal, Reply, Script};
+use super::super::super::sip::{Answer, Reply, Script};
 use super::super::report::Report;
 use super::super::{BACKUP, DIAL_TIMEOUT, Entry, Number, Rig, SERVER_IP, SOON};
 use super::{auto_dial, load, refuses};
@@ -15,7 +17,7 @@ use super::{auto_dial, load, refuses};
 const ACTS: (&str, &str) = ("CRANKBACK_HEALTH__STEERING", "acts");
 /// Our own OPTIONS as often as they may be.
 const PROBES: [(&str, &str); 3] = [
-    ("CRANKBACK_PROBE__ENABLED", "true"),
+    ("CRANKBACK_PROBE__OPTIONS", "on"),
     ("CRANKBACK_PROBE__INTERVAL_S", "2"),
     ("CRANKBACK_PROBE__TIMEOUT_MS", "1000"),
 ];
@@ -154,7 +156,11 @@ pub(super) async fn silent_then_back(rig: &mut Rig, report: &mut Report) -> Resu
         .iter()
         .filter_map(|(_, number)| asked(&rig.primary, number))
         .collect();
-    let moved_on = calls.iter().filter_map(|(_, number)| asked(&rig.backup, number)).min();
+    // Whoever came later and was passed on at once did not move on.
+    let paid = calls
+        .iter()
+        .filter(|(_, number)| !rig.seen(&rig.primary, number).is_empty());
+    let moved_on = paid.filter_map(|(_, number)| asked(&rig.backup, number)).min();
     let (Some(first), Some(moved_on)) = (at_primary.first().copied(), moved_on) else {
         return Err(LabError::Missing("no call reached both carriers".to_owned()));
     };
@@ -366,8 +372,34 @@ pub(super) async fn disabled(rig: &mut Rig, report: &mut Report) -> Result<(), L
 
 /// 200 calls in a second, the primary refuses: most go to the backup first, which never gets more than it allows.
 pub(super) async fn burst(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    const PER_SECOND: usize = 10;
     begin(rig, &[]).await?;
-    let refused = |_| Script::new().trying().finally(Refusal::code(503));
-    load::never_above(rig, report, 30, 10, refused).await?;
+    let began_ms = crankback::engine::now().wall_ms;
+    let refused = |_| refuses(503);
+    let fullest = load::never_above(rig, report, 30, PER_SECOND, refused).await?;
+    // So many calls at once hold INVITEs up for seconds: the pace is that of what was let out.
+    let wanted = AttemptFilter {
+        since_ms: Some(began_ms),
+        carrier_id: Some(BACKUP.to_owned()),
+        sip_code: None,
+        call_id: None,
+        limit: 1_000,
+    };
+    let began = Instant::now();
+    let started = loop {
+        let rows = rig.store.find_attempts(wanted.clone()).await;
+        let rows = rows.map_err(|error| LabError::Missing(error.to_string()))?;
+        if rows.len() >= fullest.legs || began.elapsed() > SOON {
+            break rows.into_iter().map(|row| row.started_ms).collect::<Vec<_>>();
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    report.equal("attempts through the backup", started.len(), fullest.legs);
+    let within = |from: i64| started.iter().filter(|&&at| at >= from && at < from + 700).count();
+    let most = started.iter().map(|&from| within(from)).max().unwrap_or_default();
+    report.check(
+        format!("never more than {PER_SECOND} a second: {most}"),
+        most <= PER_SECOND,
+    );
     end(rig).await
 }

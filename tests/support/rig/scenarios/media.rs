@@ -138,10 +138,10 @@ async fn answered_like_dial(
             is_heard_before,
         );
         if !is_heard_before {
-            // The leg joins the bridge before the caller is answered: a packet or two may overtake the 200.
+            // The leg joins the bridge before the caller is answered: a few packets may overtake the 200.
             report.check(
                 format!("early sound with {who}: {}", seen.sounds_before),
-                seen.sounds_before < HEARD / 4,
+                seen.sounds_before < HEARD / 2,
             );
         }
         report.check(

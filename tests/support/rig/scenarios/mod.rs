@@ -10,6 +10,7 @@ mod fast_agi;
 mod health;
 mod load;
 mod logs;
+mod mariadb;
 mod media;
 mod operator;
 mod operator_word;
@@ -148,6 +149,7 @@ pub const ALL: &[Scenario] = scenarios![
     "second daemon takes over" Short => away::taken_over,
     "daemon killed with an attempt out" Short => records::killed_with_an_attempt_out,
     "database locked, daemon killed" Short => records::database_locked,
+    "tables in MariaDB, its server killed" Short => mariadb::server_killed,
     "connection cut for 1 s" Short => away::cut_for_a_second,
     "connection cut for 60 s" Long => away::cut_for_a_minute,
     "Asterisk restarted" Short => away::asterisk_restarted,
@@ -185,6 +187,7 @@ pub const ALL: &[Scenario] = scenarios![
     "call id on every log line" Short => logs::call_id_on_every_line,
     "check: all well" Short => check::healthy,
     "check: wrong password" Short => check::wrong_password,
+    "check: manager interface" Short => check::manager_interface,
     "check: user may only read" Short => check::read_only_user,
     "check: no channelvars" Short => check::no_channelvars,
     "check: dialplan not included" Short => check::no_dialplan,
@@ -234,6 +237,24 @@ struct Expected<'a> {
     primary_invites: usize,
     backup_invites: usize,
 }
+
+/// What is expected of a call that is answered in the end.
+const ANSWERED: Expected<'_> = Expected {
+    dialstatus: "ANSWER",
+    cause: 16,
+    tech: "SIP 200 OK",
+    attempts: &[],
+    primary_invites: 0,
+    backup_invites: 0,
+};
+
+/// What is expected of a call that the primary carries.
+const PRIMARY_CARRIES: Expected<'_> = Expected {
+    attempts: &[("PRIMARY", Some(200), "stop")],
+    primary_invites: 1,
+    backup_invites: 0,
+    ..ANSWERED
+};
 
 /// Waits for the end of a call and compares what everybody saw with what is expected.
 async fn finish(

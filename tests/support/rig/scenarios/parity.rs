@@ -30,7 +30,7 @@ const CODES: &[u16] = &[
 const AT_ONCE: usize = 8;
 
 /// The dialer's patience where `Dial()` does not end by itself.
-const SHORT_TIMEOUT: Duration = Duration::from_secs(4);
+const SHORT_TIMEOUT: Duration = Duration::from_millis(4_500);
 
 /// Who calls.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -8,14 +8,13 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, mpsc};
 
-use crankback::store::StoreUrl;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::support::host::{Privilege, has_program, is_running, run};
+use super::host::{Privilege, has_program, is_running, lab_directory, run};
 
 /// The account of the tests themselves; it may do everything.
 const ADMINISTRATOR: &str = "administrator";
@@ -53,6 +52,43 @@ impl Flavour {
     }
 }
 
+/// VICIdial's tables as a VICIdial of today has them, as far as they are read, and one column more.
+pub const VICIDIAL_TABLES: &str = "
+CREATE TABLE vicidial_server_carriers (
+  carrier_id          VARCHAR(15)  NOT NULL UNIQUE,
+  carrier_name        VARCHAR(50)  NOT NULL,
+  registration_string VARCHAR(255),
+  template_id         VARCHAR(15)  NOT NULL,
+  account_entry       TEXT,
+  protocol            ENUM('SIP', 'PJSIP', 'PJSIP_WIZ', 'Zap', 'IAX2', 'EXTERNAL') DEFAULT 'SIP',
+  globals_string      VARCHAR(255),
+  dialplan_entry      TEXT,
+  server_ip           VARCHAR(15)  NOT NULL,
+  active              ENUM('Y', 'N') DEFAULT 'Y',
+  carrier_description VARCHAR(255),
+  user_group          VARCHAR(20)  DEFAULT '---ALL---'
+) ENGINE=MyISAM;
+CREATE TABLE vicidial_campaigns (
+  campaign_id  VARCHAR(8) NOT NULL PRIMARY KEY,
+  active       ENUM('Y', 'N'),
+  dial_timeout TINYINT UNSIGNED DEFAULT 60,
+  dial_prefix  CHAR(20) DEFAULT '9'
+) ENGINE=MyISAM;
+CREATE TABLE vicidial_conf_templates (
+  template_id       VARCHAR(15) NOT NULL UNIQUE,
+  template_name     VARCHAR(50) NOT NULL DEFAULT '',
+  template_contents TEXT
+) ENGINE=MyISAM;
+CREATE TABLE servers (
+  server_id              VARCHAR(10) NOT NULL DEFAULT '',
+  server_ip              VARCHAR(15) NOT NULL UNIQUE,
+  active                 ENUM('Y', 'N'),
+  active_asterisk_server ENUM('Y', 'N') DEFAULT 'Y',
+  generate_vicidial_conf ENUM('Y', 'N') DEFAULT 'Y',
+  rebuild_conf_files     ENUM('Y', 'N') DEFAULT 'N'
+) ENGINE=MyISAM;
+";
+
 /// Installs the server's program where it is missing: the packages without a service.
 pub fn install() {
     const PACKAGES: [&str; 3] = ["mariadb-server-core", "mariadb-client-core", "openssl"];
@@ -62,7 +98,7 @@ pub fn install() {
     if !missing {
         return;
     }
-    eprintln!("installing {} for the store's tests ...", PACKAGES.join(", "));
+    eprintln!("installing {} for the tests ...", PACKAGES.join(", "));
     let privilege = Privilege::find().unwrap_or_else(|error| panic!("{} are missing: {error}", PACKAGES.join(", ")));
     let apt_get = |arguments: &[&str]| {
         let mut command = privilege.command("env");
@@ -75,10 +111,20 @@ pub fn install() {
     apt_get(&[&["install", "-y", "--no-install-recommends"], &PACKAGES[..]].concat());
 }
 
+/// Where the servers' directories are.
+fn home() -> PathBuf {
+    let home = lab_directory().join("mariadb");
+    std::fs::create_dir_all(&home).unwrap_or_else(|error| panic!("{}: {error}", home.display()));
+    home
+}
+
 /// Removes what tests left behind that were killed.
 pub fn clean_up() {
-    let entries = std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).expect("the directory can be read");
-    for directory in entries.flatten().map(|entry| entry.path()) {
+    for directory in std::fs::read_dir(home())
+        .expect("the directory can be read")
+        .flatten()
+        .map(|entry| entry.path())
+    {
         let is_ours = directory
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
@@ -110,7 +156,7 @@ impl Server {
     pub fn start_with(flavour: Flavour, prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::Builder::new()
             .prefix(PREFIX)
-            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .tempdir_in(home())
             .expect("a temporary directory");
         std::fs::write(directory.path().join(OWNER), std::process::id().to_string()).expect("the owner is noted");
         let data = directory.path().join("data");
@@ -234,9 +280,8 @@ impl Server {
     }
 
     /// The address of a database for one of the accounts.
-    pub fn url(&self, user: &str, database: &str) -> StoreUrl {
-        let url = format!("mysql://{user}:{PASSWORD}@127.0.0.1:{}/{database}", self.port);
-        url.parse().expect("is a url")
+    pub fn url(&self, user: &str, database: &str) -> String {
+        format!("mysql://{user}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
     /// A connection of the administrator, as another program would have it.
