@@ -85,7 +85,10 @@ impl control::Daemon for Handle {
     }
 
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
-        Box::pin(self.reload.now())
+        Box::pin(async {
+            let words = self.words.take().await;
+            self.reload.now().await.and(words)
+        })
     }
 
     fn carriers(&self) -> BoxFuture<'_, HashMap<CarrierId, CarrierNow>> {
