@@ -57,7 +57,7 @@ pub struct CarrierView {
     /// Legs a second that the carrier allows this dialer; `None`: no limit.
     pub max_cps: Option<u32>,
     /// What a running daemon knows of it; `None` without one.
-    pub now: Option<CarrierNow>,
+    pub now: Option<Box<CarrierNow>>,
     /// Its last changes of state, the oldest first; only where one carrier is shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Change>,
@@ -175,7 +175,7 @@ pub(super) fn describe(format: &NumberFormat) -> String {
 
 impl CarrierView {
     fn new(carrier: &Carrier, snapshot: &Snapshot, live: Live<'_>, now_ms: i64) -> Self {
-        let now = live.map(|live| live.get(&carrier.id).cloned().unwrap_or_default());
+        let now = live.map(|live| Box::new(live.get(&carrier.id).cloned().unwrap_or_default()));
         let operator = match &now {
             Some(now) => now.operator.clone(),
             None => snapshot.operator_setting(&carrier.id),
