@@ -114,7 +114,7 @@ pub async fn run(
         store: store.clone(),
         server_ip: settings.server.ip.to_string(),
     };
-    let health = health_record.open(&settings.health).await?;
+    let health = health_record.open(&settings.health).await;
     let (reader, live_tables) =
         Reader::load(store.clone(), Arc::clone(&live_settings), door.clone(), health.clone()).await?;
 

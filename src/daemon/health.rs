@@ -12,7 +12,7 @@ use crate::engine::{HealthDesk, now};
 use crate::health::{HealthBoard, Snapshot};
 use crate::metrics::Metrics;
 use crate::notify::{Notice, Notifier};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// What a crash may lose.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
@@ -26,14 +26,16 @@ pub(super) struct Record {
 
 impl Record {
     /// Goes on with what was known before a restart, as far as that still holds.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub(super) async fn open(&self, config: &HealthConfig) -> Result<HealthDesk, StoreError> {
-        let text = self.store.health_snapshot(&self.server_ip).await?;
+    /// A record that cannot be read is no reason not to serve calls.
+    pub(super) async fn open(&self, config: &HealthConfig) -> HealthDesk {
+        let text = self.store.health_snapshot(&self.server_ip).await;
+        let text = text.unwrap_or_else(|error| {
+            warn!(code = error.code(), %error, "the carriers' health on record cannot be read; starting without it");
+            None
+        });
         let board = text.and_then(|text| read(&text, config));
         let board = board.unwrap_or_else(|| HealthBoard::new(config.settings()));
-        Ok(HealthDesk::open(board, config.steering))
+        HealthDesk::open(board, config.steering)
     }
 
     /// Writes down what is known whenever it has changed, and once more when it is `over`.

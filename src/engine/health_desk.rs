@@ -62,7 +62,10 @@ enum Request {
         done: oneshot::Sender<()>,
     },
     /// The carriers that there are, each with the operator's word on record.
-    Carriers(Vec<(CarrierId, OperatorSetting)>),
+    Carriers {
+        carriers: Vec<(CarrierId, OperatorSetting)>,
+        done: oneshot::Sender<()>,
+    },
     Reports(oneshot::Sender<Vec<(CarrierId, CarrierReport)>>),
     CarrierReport(CarrierId, oneshot::Sender<Option<CarrierReport>>),
     Snapshot(oneshot::Sender<Snapshot>),
@@ -146,10 +149,10 @@ impl HealthDesk {
         let _task_is_gone = self.ask(|done| Request::Reset { carrier, by, why, done }).await;
     }
 
-    /// The carriers that there are, each with the operator's word on record; others are forgotten. A word that is newer than
-    /// the one on record stays: the record was read before it was written.
+    /// The carriers that there are, each with the operator's word on record; others are forgotten. When this returns, the next
+    /// call follows it. A word that is newer than the one on record stays: the record was read before it was written.
     pub async fn set_carriers(&self, carriers: Vec<(CarrierId, OperatorSetting)>) {
-        let _task_is_gone = self.mailbox.send(Request::Carriers(carriers)).await;
+        let _task_is_gone = self.ask(|done| Request::Carriers { carriers, done }).await;
     }
 
     /// A witness reports; `asked_at` is when it began to look.
@@ -311,7 +314,7 @@ impl Desk {
                 board.reset(&carrier, &by, &why, now);
                 return Some(done);
             }
-            Request::Carriers(carriers) => {
+            Request::Carriers { carriers, done } => {
                 board.retain(|known| carriers.iter().any(|(carrier, _)| carrier == known));
                 for (carrier, on_record) in carriers {
                     let held = board.carrier_report(&carrier, now).map(|report| report.operator);
@@ -322,6 +325,7 @@ impl Desk {
                         board.set_operator(&carrier, on_record, now);
                     }
                 }
+                return Some(done);
             }
             Request::Reports(answer) => {
                 let carriers: Vec<CarrierId> = board.view(now).classes().map(|(carrier, _)| carrier.clone()).collect();

@@ -203,7 +203,10 @@ pub(super) async fn silent_then_back(rig: &mut Rig, report: &mut Report) -> Resu
 async fn refuses_all(rig: &mut Rig, report: &mut Report, settings: &[(&str, &str)]) -> Result<(), LabError> {
     const PER_SECOND: u32 = 20;
     const CALLS: u32 = 4 * PER_SECOND;
-    begin(rig, settings).await?;
+    // Leased to this Asterisk for UDP: nobody listens there with TCP.
+    let metrics = format!("127.0.0.1:{}", rig.asterisk.ports().chan_sip);
+    let listens = ("CRANKBACK_METRICS__LISTEN", metrics.as_str());
+    begin(rig, &[settings, &[listens]].concat()).await?;
     if !settings.is_empty() {
         options(rig, 2).await?;
     }
@@ -225,6 +228,17 @@ async fn refuses_all(rig: &mut Rig, report: &mut Report, settings: &[(&str, &str
         states(rig).first().map(String::as_str),
         Some("failed"),
     );
+    let told = async { reqwest::get(format!("http://{metrics}/metrics")).await?.text().await };
+    let told = told.await.map_err(|error| LabError::Missing(error.to_string()))?;
+    let changed = r#"crankback_carrier_changes_total{carrier="PRIMARY",from="active",to="failed"} 1"#;
+    let gaps = format!("crankback_failover_gap_seconds_count {primary}");
+    let watched = r#"crankback_carrier_taken_ratio{carrier="PRIMARY"}"#;
+    let attempted = r#"crankback_attempts_total{carrier="PRIMARY",action="next""#;
+    let probed = (!settings.is_empty()).then_some(r#"crankback_probe_seconds_count{carrier="PRIMARY"}"#);
+    for line in [changed, &gaps, watched, attempted].into_iter().chain(probed) {
+        let is_told = told.lines().any(|told| told.starts_with(line));
+        report.check(format!("metrics: {line}"), is_told);
+    }
     end(rig).await
 }
 
