@@ -16,6 +16,8 @@ use crate::store::Store;
 
 /// What a crash may lose.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
+/// However fast states change, the store is not written to more often than this.
+const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where this dialer's carriers' health is kept.
 #[derive(Debug)]
@@ -52,6 +54,10 @@ impl Record {
                 _ = save.tick() => {}
             }
             self.save(&desk, &mut written).await;
+            tokio::select! {
+                () = over.cancelled() => break,
+                () = tokio::time::sleep(SAVE_PAUSE) => {}
+            }
         }
         self.save(&desk, &mut written).await;
     }

@@ -143,7 +143,9 @@ impl Breaker {
         match sample {
             Sample::Good => {
                 self.good_trials += 1;
-                if self.good_trials >= settings.trials_to_close {
+                // Calls that went out for want of another carrier count, but nothing changes before the back-off is over.
+                let is_over = matches!(self.phase, Phase::HalfOpen { .. });
+                if is_over && self.good_trials >= settings.trials_to_close {
                     let count = self.good_trials;
                     self.close(Because::TrialsSucceeded { count }, Some(now));
                 }

@@ -92,7 +92,7 @@ impl Dispatcher {
     ) {
         let leaving = shared.runner.leaving.clone();
         let (registrations, mut registration_mailbox) = mpsc::unbounded_channel();
-        let (inventories, mut inventory_mailbox) = mpsc::channel::<Inventory>(4);
+        let (inventories, mut inventory_mailbox) = mpsc::channel::<(Instant, Inventory)>(4);
         let mut dispatcher = Self {
             ari,
             shared,
@@ -130,14 +130,14 @@ impl Dispatcher {
                     }
                     None => return,
                 },
-                Some(inventory) = inventory_mailbox.recv() => dispatcher.settle(inventory),
+                Some((listed, inventory)) = inventory_mailbox.recv() => dispatcher.settle(listed, inventory),
                 _ = reconcile.tick(), if dispatcher.connected => dispatcher.take_inventory(&inventories, &[Duration::ZERO]),
             }
         }
     }
 
     /// Takes one notice; false when this process has been replaced.
-    fn notice(&mut self, notice: Notice, inventories: &mpsc::Sender<Inventory>) -> bool {
+    fn notice(&mut self, notice: Notice, inventories: &mpsc::Sender<(Instant, Inventory)>) -> bool {
         match notice {
             Notice::Connected { epoch, asterisk } => {
                 info!(epoch, version = asterisk.version.as_str(), "connected to Asterisk");
@@ -377,14 +377,15 @@ impl Dispatcher {
         self.calls.spawn(async move { execute::end_if_ours(&ari, &leg).await });
     }
 
-    fn take_inventory(&self, inventories: &mpsc::Sender<Inventory>, delays: &'static [Duration]) {
+    fn take_inventory(&self, inventories: &mpsc::Sender<(Instant, Inventory)>, delays: &'static [Duration]) {
         let (ari, inventories) = (self.ari.clone(), inventories.clone());
         self.calls.spawn(async move {
             for &delay in delays {
                 tokio::time::sleep(delay).await;
+                let listed = Instant::now();
                 match inventory(&ari).await {
                     Ok(inventory) => {
-                        let _ = inventories.send(inventory).await;
+                        let _ = inventories.send((listed, inventory)).await;
                     }
                     Err(error) => warn!(%error, "Asterisk's channels and bridges could not be listed"),
                 }
@@ -393,13 +394,14 @@ impl Dispatcher {
     }
 
     /// Acts on what no call knows. Legs are registered before they are asked for, so an unknown leg is nobody's. A caller may
-    /// just have come, its event still on the way: it is acted on when it is unknown at two looks in a row.
-    fn settle(&mut self, inventory: Inventory) {
+    /// just have come, its event still on the way: it is acted on when it is unknown at two looks in a row. `listed` is when
+    /// Asterisk was first asked: a call that ended since then is no call of an earlier process.
+    fn settle(&mut self, listed: Instant, inventory: Inventory) {
         let mut waiting = HashSet::new();
         let alive = inventory.channels.iter().map(|channel| channel.id.as_str()).collect();
         self.customers.keep(&alive, Instant::now());
         for find in reconcile::sort(inventory, self.ari.app()) {
-            if self.registry.knows(find.channel()) {
+            if self.registry.knew(find.channel(), listed) {
                 continue;
             }
             match find {
@@ -421,6 +423,10 @@ impl Dispatcher {
             }
         }
         self.waiting = waiting;
+        // Lists that were asked for before this one may still come.
+        if let Some(before) = listed.checked_sub(RECONCILE_EVERY) {
+            self.registry.forget_given_up(before);
+        }
         for (channel, event) in self.early.take().into_iter().flatten() {
             if !self.registry.deliver(&channel, &event) {
                 self.nobodys(&event);

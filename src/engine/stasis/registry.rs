@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tracing::error;
@@ -41,6 +42,8 @@ pub(super) const MAILBOX: usize = 1_024;
 pub(super) struct Registry {
     channels: HashMap<String, mpsc::Sender<CallEvent>>,
     callers: HashMap<String, mpsc::Sender<CallEvent>>,
+    /// Channels that were given up, and when.
+    given_up: HashMap<String, Instant>,
 }
 
 impl Registry {
@@ -54,18 +57,27 @@ impl Registry {
             Registration::Add { channel, call } => {
                 self.channels.insert(channel, call);
             }
-            Registration::Remove { channel } => {
-                self.channels.remove(&channel);
-            }
+            Registration::Remove { channel } => self.give_up(channel),
             Registration::CallOver { caller } => {
                 self.callers.remove(&caller);
-                self.channels.remove(&caller);
+                self.give_up(caller);
             }
         }
     }
 
-    pub(super) fn knows(&self, channel: &str) -> bool {
-        self.channels.contains_key(channel)
+    fn give_up(&mut self, channel: String) {
+        self.channels.remove(&channel);
+        self.given_up.insert(channel, Instant::now());
+    }
+
+    /// Whether a call of this process has the channel, or had it at that moment: what was listed then is not left behind.
+    pub(super) fn knew(&self, channel: &str, moment: Instant) -> bool {
+        self.channels.contains_key(channel) || self.given_up.get(channel).is_some_and(|given_up| *given_up >= moment)
+    }
+
+    /// Forgets channels that were given up before a moment.
+    pub(super) fn forget_given_up(&mut self, before: Instant) {
+        self.given_up.retain(|_, given_up| *given_up >= before);
     }
 
     /// Delivers an event to the call of a channel; false where no call wants it.
@@ -91,5 +103,26 @@ impl Registry {
 
     pub(super) fn channels(&self) -> usize {
         self.channels.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_while_channels_were_listed_is_not_left_behind() {
+        let mut registry = Registry::default();
+        let (call, _mailbox) = mpsc::channel(1);
+        registry.add_call("1.1", call);
+        let listed = Instant::now();
+        assert!(registry.knew("1.1", listed));
+        registry.apply(Registration::CallOver { caller: "1.1".into() });
+        assert!(registry.knew("1.1", listed), "it was there when channels were listed");
+        assert!(!registry.knew("1.2", listed));
+        let later = Instant::now() + std::time::Duration::from_secs(1);
+        assert!(!registry.knew("1.1", later));
+        registry.forget_given_up(later);
+        assert!(!registry.knew("1.1", listed));
     }
 }

@@ -179,10 +179,13 @@ fn failures_of_calls_from_before_it_opened_say_nothing_new() {
 }
 
 #[test]
-fn calls_that_the_least_bad_carrier_carries_close_its_breaker() {
+fn calls_that_the_least_bad_carrier_carries_close_its_breaker_after_the_back_off() {
     let (mut bench, a) = (Bench::new(), carrier());
     bench.calls(&a, &refused(), 5);
     bench.calls(&a, &good(), 3);
+    assert_eq!(bench.state(&a), State::Failed, "one change in a back-off");
+    bench.wait(5_000);
+    bench.calls(&a, &good(), 1);
     assert_eq!(bench.state(&a), State::Active);
 }
 
