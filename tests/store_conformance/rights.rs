@@ -164,7 +164,7 @@ async fn an_account_that_may_not_create_is_told_who_may(stage: Stage) {
     let grant = error.grant().expect("names the grant");
     assert!(text.contains(&grant), "{text}");
     scene.sql(&grant).await;
-    assert_eq!(Store::migrate(&url).await.expect("may create now").len(), 5);
+    assert_eq!(Store::migrate(&url).await.expect("may create now").len(), 6);
 }
 
 async fn the_everyday_account_needs_no_right_to_create(stage: Stage) {
@@ -173,7 +173,7 @@ async fn the_everyday_account_needs_no_right_to_create(stage: Stage) {
     let store = Store::open(&scene.url_for("cron"), IfMissing::Create)
         .await
         .expect("opens as the daemon does");
-    assert_eq!(store.schema_version().await, Ok(5));
+    assert_eq!(store.schema_version().await, Ok(8));
 }
 
 async fn the_grants_of_the_manual_are_enough(stage: Stage) {
@@ -227,5 +227,5 @@ async fn a_migration_waits_for_another_one(stage: Stage) {
         .query_drop(format!("DO RELEASE_LOCK('{lock}')"))
         .await
         .expect("is released");
-    assert_eq!(migration.await.expect("ends").expect("is migrated").len(), 5);
+    assert_eq!(migration.await.expect("ends").expect("is migrated").len(), 6);
 }

@@ -16,11 +16,11 @@ async fn a_new_database_is_migrated_once(stage: Stage) {
     let scene = stage.beside_vicidial("crankback.db").await;
     let applied = Store::migrate(&scene.url_for("custom")).await.expect("is migrated");
     let versions: Vec<i64> = applied.iter().map(|migration| migration.version).collect();
-    assert_eq!(versions, [1, 2, 3, 4, 5]);
+    assert_eq!(versions, [1, 2, 3, 4, 5, 8]);
     assert_eq!(Store::migrate(&scene.url()).await, Ok(vec![]));
 
     let first = scene.open().await;
-    assert_eq!(first.schema_version().await, Ok(5));
+    assert_eq!(first.schema_version().await, Ok(8));
     let before = first.fingerprint().await.expect("is read");
     let second = scene.open().await;
     assert_eq!(second.fingerprint().await.expect("is read"), before);
@@ -32,7 +32,7 @@ async fn processes_that_start_together_migrate_once(stage: Stage) {
     let open = || Store::open(&url, IfMissing::Create);
     let (one, two, three) = tokio::join!(open(), open(), open());
     for store in [one, two, three] {
-        assert_eq!(store.expect("opens").schema_version().await, Ok(5));
+        assert_eq!(store.expect("opens").schema_version().await, Ok(8));
     }
 }
 
@@ -45,11 +45,11 @@ async fn looking_never_migrates(stage: Stage) {
     assert_eq!(error.code(), "store_schema_older");
     let text = error.to_string();
     assert!(
-        text.contains("has no tables of crankback, this program needs schema 5: run `crankback db migrate`"),
+        text.contains("has no tables of crankback, this program needs schema 8: run `crankback db migrate`"),
         "{text}"
     );
     let status = Store::status(&scene.url()).await.expect("is looked at");
-    assert_eq!((status.schema, status.needed), (0, 5));
+    assert_eq!((status.schema, status.needed), (0, 8));
     assert!(status.tables.iter().all(|(_, rows)| rows.is_none()), "{status:?}");
 }
 
@@ -68,7 +68,7 @@ async fn a_newer_or_altered_schema_is_refused(stage: Stage) {
         .sql("INSERT INTO crankback_meta VALUES ('migration.0099', 1)")
         .await;
     let error = opened().await.to_string();
-    assert!(error.contains("has schema 99, this program knows 5"), "{error}");
+    assert!(error.contains("has schema 99, this program knows 8"), "{error}");
     let error = Store::migrate(&scene.url_for("custom")).await.expect_err("is newer");
     assert_eq!(error.code(), "store_schema_newer");
 }

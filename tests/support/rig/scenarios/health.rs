@@ -5,9 +5,11 @@
 use std::time::{Duration, Instant};
 
 use crankback::store::AttemptFilter;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::super::super::dialer::PlacedCall;
-use super::super::super::error::LabError;
+use super::super::super::error::{IoContext, LabError};
 use super::super::super::sip::{Answer, Reply, Script};
 use super::super::report::Report;
 use super::super::{BACKUP, DIAL_TIMEOUT, Entry, Number, Rig, SERVER_IP, SOON};
@@ -199,6 +201,22 @@ pub(super) async fn silent_then_back(rig: &mut Rig, report: &mut Report) -> Resu
     end(rig).await
 }
 
+/// What the daemon tells collectors.
+async fn metrics_at(address: &str) -> std::io::Result<String> {
+    let mut text = String::new();
+    let read = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .await?;
+        stream.read_to_string(&mut text).await
+    };
+    tokio::time::timeout(SOON, read)
+        .await
+        .map_err(std::io::Error::other)??;
+    Ok(text)
+}
+
 /// The primary refuses every call with 503: a handful finds out, whatever the pace.
 async fn refuses_all(rig: &mut Rig, report: &mut Report, settings: &[(&str, &str)]) -> Result<(), LabError> {
     const PER_SECOND: u32 = 20;
@@ -228,8 +246,9 @@ async fn refuses_all(rig: &mut Rig, report: &mut Report, settings: &[(&str, &str
         states(rig).first().map(String::as_str),
         Some("failed"),
     );
-    let told = async { reqwest::get(format!("http://{metrics}/metrics")).await?.text().await };
-    let told = told.await.map_err(|error| LabError::Missing(error.to_string()))?;
+    let told = metrics_at(&metrics)
+        .await
+        .context(|| format!("read {metrics}/metrics"))?;
     let changed = r#"crankback_carrier_changes_total{carrier="PRIMARY",from="active",to="failed"} 1"#;
     let gaps = format!("crankback_failover_gap_seconds_count {primary}");
     let watched = r#"crankback_carrier_taken_ratio{carrier="PRIMARY"}"#;
