@@ -1,11 +1,15 @@
 //! The daemon: wires the rooms together, in order, and takes them down again.
 
+mod carriers;
 mod engine_choice;
 mod fast_agi;
+mod figures;
 mod gauges;
 mod handle;
 mod health;
 mod lost;
+mod notices;
+mod operator_words;
 mod operators;
 mod probes;
 mod records;
@@ -28,15 +32,18 @@ use crate::control::Handlers;
 use crate::engine::stasis::{Dispatcher, Shared};
 use crate::engine::{Calls, Door, EngineCounters, LiveView, RunnerShared, now};
 use crate::metrics::{self, Metrics};
+use crate::notify::{self, Notifier};
 use crate::spool::{Spool, SpoolError};
 use crate::store::{IfMissing, Store, StoreError};
 use crate::vicidial::contract::VicidialContract;
 
 use engine_choice::Teller;
 use fast_agi::FastAgi;
+use figures::CarrierFigures;
 use gauges::Gauges;
 use handle::Handle;
 use lost::Lost;
+use operator_words::Words;
 use records::Records;
 use reload::{LiveCallSettings, LiveSettings, Reload};
 use survivors::Survivors;
@@ -161,7 +168,15 @@ pub async fn run(
         tokio::spawn(metrics::keep_open(address, metrics.clone(), gauges.refresh(), cancel));
     }
     let told_tables = tables.clone();
-    tokio::spawn(health::tell_changes(health.clone(), metrics.clone()));
+    let notifier = Notifier::open(
+        &settings.notify,
+        notify::Limits::default(),
+        settings.server.ip.to_string(),
+    );
+    let rows = &tables.published().snapshot.carrier_settings;
+    let words = Words::keep(rows, store.clone(), health.clone(), notifier.clone()).await;
+    let figures = CarrierFigures::open();
+    tokio::spawn(health::tell_changes(health.clone(), metrics.clone(), notifier.clone()));
     if settings.probe.options == OwnOptions::On {
         let probe = settings.probe.clone();
         tokio::spawn(probes::send_options(
@@ -169,6 +184,7 @@ pub async fn run(
             tables.clone(),
             health.clone(),
             metrics.clone(),
+            figures.clone(),
         ));
     }
     tokio::spawn(probes::ask_asterisk(
@@ -185,6 +201,9 @@ pub async fn run(
         ari: client.clone(),
         ari_state: state.clone(),
         tables,
+        words,
+        notifier,
+        figures: figures.clone(),
         reload,
         live: live.clone(),
         door: door.clone(),
@@ -223,7 +242,7 @@ pub async fn run(
             health,
             metrics,
             counters,
-            records: Arc::new(Records::new(spool.clone(), settings.server.ip.to_string())),
+            records: Arc::new(Records::new(spool.clone(), settings.server.ip.to_string(), figures)),
             taken,
             leaving: leaving.clone(),
         },

@@ -16,6 +16,7 @@
 //! - [`snapshot`]: everything that routing is made of, read from the store at one moment.
 //! - [`engine`]: carries calls out on Asterisk; one task per call.
 //! - [`probe`]: SIP OPTIONS to carriers.
+//! - [`notify`]: tells people and machines what happens to carriers.
 //! - [`metrics`]: numbers for machines that watch.
 //! - [`ari`]: Asterisk's REST interface and its events.
 //! - [`ami`]: what Asterisk's manager interface tells and ARI does not.
@@ -51,6 +52,7 @@ pub mod health;
 pub mod metrics;
 pub mod moment;
 mod nearest;
+pub mod notify;
 pub mod probe;
 pub mod routing;
 pub mod snapshot;

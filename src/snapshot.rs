@@ -22,7 +22,7 @@ use crate::vicidial::edits::{EditState, ServedCarriers};
 use crate::vicidial::sip_server::{SipServer, sip_server};
 
 pub(crate) use carrier_settings::overrides;
-pub use carrier_settings::{SettingError, SettingProblem};
+pub use carrier_settings::{SettingError, SettingProblem, operator_words};
 
 /// Everything that routing is made of, as it stood at one moment.
 #[derive(Debug)]
@@ -114,14 +114,18 @@ impl Snapshot {
 
     /// Every carrier with what the operator said of it; enabled where nothing was said or the word is not known.
     pub fn operator_settings(&self) -> Vec<(CarrierId, OperatorSetting)> {
-        let setting = |carrier: &Carrier| {
-            let mut rows = self.carrier_settings.iter();
-            let row = rows.find(|row| row.carrier_id == carrier.id.as_str());
-            row.and_then(|row| carrier_settings::operator(row).ok())
-                .unwrap_or_default()
-        };
         let carriers = self.carriers.iter();
-        carriers.map(|carrier| (carrier.id.clone(), setting(carrier))).collect()
+        carriers
+            .map(|carrier| (carrier.id.clone(), self.operator_setting(&carrier.id)))
+            .collect()
+    }
+
+    /// What the operator said of one carrier.
+    pub fn operator_setting(&self, carrier: &CarrierId) -> OperatorSetting {
+        let mut rows = self.carrier_settings.iter();
+        let row = rows.find(|row| row.carrier_id == carrier.as_str());
+        row.and_then(|row| carrier_settings::operator(row).ok())
+            .unwrap_or_default()
     }
 
     /// Translates the rows for the dialer of `settings`, as they stand.

@@ -20,6 +20,8 @@ mod desk;
 mod command_line;
 #[path = "control/handlers.rs"]
 mod handlers;
+#[path = "control/operator_word.rs"]
+mod operator_word;
 #[path = "control/server.rs"]
 mod server;
 #[path = "control/socket_file.rs"]

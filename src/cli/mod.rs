@@ -14,6 +14,7 @@ mod db;
 mod error;
 mod explain;
 mod logging;
+mod notify;
 mod output;
 mod route;
 mod run;
@@ -74,6 +75,9 @@ enum Command {
     /// What an answer of a carrier means, and why
     #[command(subcommand)]
     Verdict(verdict::Command),
+    /// Try who is told what happens to carriers
+    #[command(subcommand)]
+    Notify(notify::Command),
     /// Look after the database
     #[command(subcommand)]
     Db(db::Command),
@@ -112,6 +116,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Carrier(command) => once(async { carrier::perform(command, &settings()?).await }),
         Command::Route(command) => once(async { route::perform(command, &settings()?).await }),
         Command::Verdict(command) => once(verdict::perform(command, settings)),
+        Command::Notify(command) => once(async { notify::perform(command, &settings()?).await }),
         Command::Db(command) => once(async { db::perform(command, &settings()?).await }),
         Command::Completions { shell } => Ok(completions::completions(shell)),
         Command::Man(arguments) => completions::man(&arguments),

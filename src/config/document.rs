@@ -11,6 +11,7 @@ use crate::store::StoreUrl;
 
 use super::error::ConfigError;
 use super::keys;
+use super::notify::NotifyDocument;
 use super::settings::{
     AgiSettings, AttemptsSettings, CallSettings, ControlSettings, EngineSettings, HealthConfig, LogSettings,
     MetricsSettings, ProbeSettings,
@@ -29,6 +30,7 @@ pub(super) struct Document {
     pub call: CallSettings,
     pub attempts: AttemptsSettings,
     pub control: ControlSettings,
+    pub notify: NotifyDocument,
     pub health: HealthConfig,
     pub probe: ProbeSettings,
     pub metrics: MetricsSettings,

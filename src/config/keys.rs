@@ -6,6 +6,7 @@ use serde::de::{Deserializer, Visitor, value::Error};
 use crate::nearest::nearest;
 
 use super::document::{AmiDocument, AriDocument, Document, ServerDocument, StoreDocument};
+use super::notify::NotifyDocument;
 use super::settings::{
     AgiSettings, AttemptsSettings, CallSettings, ControlSettings, EngineSettings, HealthConfig, LogSettings,
     MetricsSettings, ProbeSettings,
@@ -28,6 +29,7 @@ pub(super) fn keys(section: &str) -> &'static [&'static str] {
         "call" => fields_of::<CallSettings>(),
         "attempts" => fields_of::<AttemptsSettings>(),
         "control" => fields_of::<ControlSettings>(),
+        "notify" => fields_of::<NotifyDocument>(),
         "health" => fields_of::<HealthConfig>(),
         "probe" => fields_of::<ProbeSettings>(),
         "metrics" => fields_of::<MetricsSettings>(),

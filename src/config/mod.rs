@@ -11,6 +11,7 @@ mod document;
 mod environment;
 mod error;
 mod keys;
+mod notify;
 mod settings;
 mod validate;
 

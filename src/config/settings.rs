@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use crate::ami::Login;
 use crate::ari::{self, Credentials, Endpoint};
 use crate::health::HealthSettings;
+use crate::notify::NotifySettings;
 use crate::probe::ProbeTarget;
 use crate::store::StoreUrl;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub attempts: AttemptsSettings,
     /// How operators reach the running daemon.
     pub control: ControlSettings,
+    /// Who is told what happens to carriers.
+    pub notify: NotifySettings,
     /// When carriers are passed over.
     pub health: HealthConfig,
     /// OPTIONS of our own to carriers.

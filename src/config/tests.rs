@@ -317,3 +317,80 @@ fn the_stores_password_comes_from_one_place_and_is_never_printed() {
         assert!(!text.contains(SECRET), "{text}");
     }
 }
+
+#[test]
+fn notices_go_where_the_configuration_says() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, "hunter2\n").expect("is written");
+    let text = format!(
+        "{REQUIRED}[notify]\nmin_interval_s = 5\nwebhook_url = \"https://hooks.example.com/T0KEN\"\nwebhook_secret_file = {secret:?}\n\
+         mail_host = \"mail.example.com\"\nmail_tls = \"tls\"\nmail_user = \"cb\"\nmail_password = \"hunter2\"\n\
+         mail_from = \"Crankback <cb@example.com>\"\nmail_to = \"a@example.com, B <b@example.com>\"\n"
+    );
+    let settings = load_text(&text, &[("CRANKBACK_NOTIFY__MIN_INTERVAL_S", "7")])
+        .expect("is complete")
+        .notify;
+    let mail = settings.mail.as_ref().expect("is set");
+    assert_eq!(settings.minimum_interval, Duration::from_secs(7));
+    assert_eq!((mail.port, mail.to.iter().count()), (465, 2));
+    let shown = format!("{settings:?} {settings:#?}");
+    assert!(shown.contains("hooks.example.com"), "{shown}");
+    assert!(!shown.contains("hunter2") && !shown.contains("T0KEN"), "{shown}");
+    let none = load_text(REQUIRED, &[]).expect("is complete").notify;
+    assert!(none.webhook.is_none() && none.mail.is_none());
+}
+
+#[test]
+fn notices_that_could_not_be_sent_are_refused_without_showing_a_secret() {
+    let mail = "mail_host = \"mail.example.com\"\nmail_from = \"cb@example.com\"\nmail_to = \"a@example.com\"\n";
+    for (keys, told) in [
+        (
+            "webhook_url = \"https://a.example/T0KEN\"\n".to_owned(),
+            "notify.webhook_secret: not set",
+        ),
+        (
+            "webhook_url = \"ftp://a.example/T0KEN\"\nwebhook_secret = \"hunter2\"\n".to_owned(),
+            "notify.webhook_url: it must start with",
+        ),
+        (
+            "webhook_url = \"https://a.example/T0KEN\"\nwebhook_secret = \"\"\n".to_owned(),
+            "notify.webhook_secret: empty",
+        ),
+        (
+            "webhook_url = \"https://a.example/T0KEN\"\nwebhook_secret = \"hunter2\"\nwebhook_secret_file = \"/x\"\n"
+                .to_owned(),
+            "notify.webhook_secret: set together with notify.webhook_secret_file",
+        ),
+        ("mail_to = \"a@example.com\"\n".to_owned(), "notify.mail_host: not set"),
+        (
+            "mail_host = \"mail.example.com\"\n".to_owned(),
+            "notify.mail_from: not set",
+        ),
+        (
+            mail.replace("a@example.com", "nobody"),
+            "notify.mail_to: \"nobody\" is no e-mail address",
+        ),
+        (
+            format!("{mail}mail_password = \"hunter2\"\n"),
+            "notify.mail_user: not set",
+        ),
+        (format!("{mail}mail_user = \"cb\"\n"), "notify.mail_password: not set"),
+        (
+            format!("{mail}mail_tls = \"off\"\nmail_user = \"cb\"\nmail_password = \"hunter2\"\n"),
+            "notify.mail_tls: off",
+        ),
+        (format!("{mail}mail_tls = \"ssl\"\n"), "notify.mail_tls: "),
+        (
+            format!("{mail}mail_hots = \"x\"\n"),
+            "notify.mail_hots: unknown key; did you mean `mail_host`?",
+        ),
+    ] {
+        let complaint = complaint(&format!("{REQUIRED}[notify]\n{keys}"), &[]);
+        assert!(complaint.contains(told), "{told:?} is missing in {complaint}");
+        assert!(
+            !complaint.contains("hunter2") && !complaint.contains("T0KEN"),
+            "{complaint}"
+        );
+    }
+}

@@ -13,6 +13,7 @@ use crate::probe::{ProbeTarget, TargetError};
 
 use super::document::{AmiDocument, AriDocument, Document, Password, ServerDocument, StoreDocument};
 use super::error::{ConfigError, Problem};
+use super::notify;
 use super::settings::{
     AgiSettings, AmiSettings, AriSettings, AttemptsSettings, CallSettings, ControlSettings, HealthConfig,
     ProbeSettings, ServerSettings, Settings, StoreSettings,
@@ -32,6 +33,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
     call(&document.call, &mut problems);
     attempts(&document.attempts, &mut problems);
     control(&document.control, &mut problems);
+    let notify = notify::settings(document.notify, &mut problems);
     health(&document.health, &mut problems);
     probe(&document.probe, &mut problems);
     match (server, ari) {
@@ -45,6 +47,7 @@ pub(super) fn settings(document: Document, path: &Path) -> Result<Settings, Conf
             call: document.call,
             attempts: document.attempts,
             control: document.control,
+            notify,
             health: document.health,
             probe: document.probe,
             metrics: document.metrics,
@@ -176,20 +179,31 @@ fn password(
     problems: &mut Vec<Problem>,
 ) -> Option<SecretString> {
     let key = format!("{section}.password");
-    match (password, file) {
+    if password.is_none() && file.is_none() {
+        let variable = key.to_ascii_uppercase().replace('.', "__");
+        let what = format!("not set: give {key}, {key}_file or CRANKBACK_{variable}");
+        problem(problems, key, what);
+        return None;
+    }
+    secret(&key, password, file, problems)
+}
+
+/// A secret that stands under `key` itself or in a file of its own.
+pub(super) fn secret(
+    key: &str,
+    written: Option<Password>,
+    file: Option<PathBuf>,
+    problems: &mut Vec<Problem>,
+) -> Option<SecretString> {
+    match (written, file) {
         (Some(_), Some(_)) => {
             let what = format!("set together with {key}_file: keep one of them");
-            problem(problems, key, what);
+            problem(problems, key.to_owned(), what);
             None
         }
-        (Some(password), None) => Some(password.0),
+        (Some(written), None) => Some(written.0),
         (None, Some(file)) => password_file(format!("{key}_file"), &file, problems),
-        (None, None) => {
-            let variable = key.to_ascii_uppercase().replace('.', "__");
-            let what = format!("not set: give {key}, {key}_file or CRANKBACK_{variable}");
-            problem(problems, key, what);
-            None
-        }
+        (None, None) => None,
     }
 }
 
@@ -304,7 +318,7 @@ fn probe(probe: &ProbeSettings, problems: &mut Vec<Problem>) {
     }
 }
 
-fn problem(problems: &mut Vec<Problem>, key: impl Into<Cow<'static, str>>, what: impl Into<String>) {
+pub(super) fn problem(problems: &mut Vec<Problem>, key: impl Into<Cow<'static, str>>, what: impl Into<String>) {
     problems.push(Problem {
         key: key.into(),
         what: what.into(),

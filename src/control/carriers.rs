@@ -1,11 +1,12 @@
 //! The carriers as crankback understands them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::{Carrier, CarrierId, NumberFormat};
 use crate::config::Settings;
+use crate::health::{Because, Change, Figures, OperatorSetting, State};
 use crate::snapshot::Snapshot;
 
 use super::carrier_settings;
@@ -14,6 +15,8 @@ use super::error::Error;
 /// Answers [`Query::Carriers`](super::Query::Carriers).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CarriersView {
+    /// When this was looked at, milliseconds since 1970.
+    pub now_ms: i64,
     /// Those that were understood.
     pub carriers: Vec<CarrierView>,
     /// What was not understood, also of carriers that are left out.
@@ -52,6 +55,40 @@ pub struct CarrierView {
     pub backups: Vec<String>,
     /// What was not understood about it.
     pub problems: Vec<String>,
+    /// When this was looked at, milliseconds since 1970.
+    pub now_ms: i64,
+    /// The operator's word; it may be over.
+    pub operator: OperatorSetting,
+    /// Legs at one time that the carrier allows this dialer; `None`: no limit.
+    pub max_channels: Option<u32>,
+    /// Legs a second that the carrier allows this dialer; `None`: no limit.
+    pub max_cps: Option<u32>,
+    /// What a running daemon knows of it; `None` without one.
+    pub now: Option<Box<CarrierNow>>,
+    /// Its last changes of state, the oldest first; only where one carrier is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Change>,
+}
+
+/// What a running daemon knows of a carrier.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarrierNow {
+    /// The state that evidence puts it in.
+    pub state: State,
+    /// In it since, milliseconds since 1970; `None`: nothing has happened since the start.
+    pub since_ms: Option<i64>,
+    /// The evidence.
+    pub because: Because,
+    /// Legs that are out.
+    pub channels: u32,
+    /// Of the last 15 minutes.
+    pub figures: Figures,
+    /// The last changes of state, the oldest first.
+    #[serde(skip)]
+    pub timeline: Vec<Change>,
+    /// The operator's word.
+    #[serde(skip)]
+    pub operator: OperatorSetting,
 }
 
 /// One pattern of a carrier's dialplan entry.
@@ -65,16 +102,34 @@ pub struct PatternView {
     pub options: String,
 }
 
-pub(super) fn list(snapshot: &Snapshot) -> CarriersView {
+/// What a running daemon knows of its carriers; `None` without one.
+type Live<'a> = Option<&'a HashMap<CarrierId, CarrierNow>>;
+
+pub(super) fn list(snapshot: &Snapshot, live: Live<'_>, now_ms: i64) -> CarriersView {
     let carriers = snapshot.carriers.iter();
     CarriersView {
-        carriers: carriers.map(|carrier| CarrierView::new(carrier, snapshot)).collect(),
+        now_ms,
+        carriers: carriers
+            .map(|carrier| CarrierView::new(carrier, snapshot, live, now_ms))
+            .collect(),
         problems: snapshot.carrier_problems.iter().map(ToString::to_string).collect(),
     }
 }
 
-pub(super) fn show(snapshot: &Snapshot, settings: &Settings, id: &str) -> Result<CarrierView, Error> {
-    Ok(CarrierView::new(find(snapshot, settings, id)?, snapshot))
+pub(super) fn show(
+    snapshot: &Snapshot,
+    settings: &Settings,
+    live: Live<'_>,
+    now_ms: i64,
+    id: &str,
+) -> Result<CarrierView, Error> {
+    let mut view = CarrierView::new(find(snapshot, settings, id)?, snapshot, live, now_ms);
+    view.timeline = view
+        .now
+        .as_mut()
+        .map(|now| std::mem::take(&mut now.timeline))
+        .unwrap_or_default();
+    Ok(view)
 }
 
 /// The carrier called `id`, or why there is none that can be used.
@@ -126,7 +181,12 @@ pub(super) fn describe(format: &NumberFormat) -> String {
 }
 
 impl CarrierView {
-    fn new(carrier: &Carrier, snapshot: &Snapshot) -> Self {
+    fn new(carrier: &Carrier, snapshot: &Snapshot, live: Live<'_>, now_ms: i64) -> Self {
+        let now = live.map(|live| Box::new(live.get(&carrier.id).cloned().unwrap_or_default()));
+        let operator = match &now {
+            Some(now) => now.operator.clone(),
+            None => snapshot.operator_setting(&carrier.id),
+        };
         let patterns = carrier.entries.iter().map(|entry| PatternView {
             pattern: entry.pattern.to_string(),
             format: describe(&entry.format),
@@ -140,6 +200,7 @@ impl CarrierView {
             .setting_problems
             .iter()
             .filter(|problem| problem.carrier == carrier.id);
+        let limits = snapshot.limits.get(&carrier.id).copied().unwrap_or_default();
         let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             id: carrier.id.to_string(),
@@ -159,6 +220,12 @@ impl CarrierView {
                 .map(ToString::to_string)
                 .chain(set_wrong.map(ToString::to_string))
                 .collect(),
+            now_ms,
+            operator,
+            max_channels: limits.max_channels,
+            max_cps: limits.max_calls_per_second,
+            now,
+            timeline: Vec::new(),
         }
     }
 }

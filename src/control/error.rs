@@ -5,10 +5,12 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::{CarrierId, NumberTooShort};
+use crate::nearest::nearest;
 use crate::routing::{NumberMatchError, Rejection, ScheduleError};
 use crate::store::StoreError;
 
 use super::carrier_settings::SettingError;
+use super::operator_word::OperatorWordError;
 use super::port::RefreshError;
 
 /// A command or query was refused; nothing was half done.
@@ -24,12 +26,16 @@ pub enum Error {
     /// A setting of a carrier that cannot be understood.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// An operator's word that cannot be taken.
+    #[error(transparent)]
+    OperatorWord(#[from] OperatorWordError),
     /// Only a running daemon knows.
     #[error("the daemon is not running")]
     DaemonNotRunning,
     /// No such carrier.
     #[error(
-        "unknown carrier {id}: not among the active carriers of server {server_ip} and of 0.0.0.0{}",
+        "unknown carrier {id}: not among the active carriers of server {server_ip} and of 0.0.0.0{}{}",
+        meant(id, known),
         listed(known)
     )]
     UnknownCarrier {
@@ -122,6 +128,7 @@ impl Error {
             Self::Store(error) => error.code(),
             Self::Refresh(error) => error.code(),
             Self::Setting(error) => error.code(),
+            Self::OperatorWord(error) => error.code(),
             Self::DaemonNotRunning => "daemon_not_running",
             Self::UnknownCarrier { .. } => "unknown_carrier",
             Self::UnusableCarrier { .. } => "unusable_carrier",
@@ -173,6 +180,17 @@ impl From<&Error> for Refusal {
     fn from(error: &Error) -> Self {
         Self::new(error.code(), error.to_string())
     }
+}
+
+/// The carrier that was probably meant: case apart, or with a slip of the hand.
+fn meant(id: &str, known: &[String]) -> String {
+    let same = known.iter().find(|known| known.eq_ignore_ascii_case(id));
+    let meant = same
+        .map(String::as_str)
+        .or_else(|| nearest(id, known.iter().map(String::as_str)));
+    meant
+        .map(|meant| format!("; did you mean {meant}?"))
+        .unwrap_or_default()
 }
 
 fn listed(known: &[String]) -> String {

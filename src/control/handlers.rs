@@ -1,22 +1,28 @@
 //! The handlers: one request in, one reply out; every command on record.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::{debug, info, warn};
 
+use crate::carrier::CarrierId;
 use crate::config::Settings;
 use crate::engine::now;
-use crate::snapshot::{self, Snapshot};
+use crate::health::{Class, HealthView, OperatorSetting};
+use crate::snapshot::{self, Snapshot, operator_words};
 use crate::store::{AuditRow, CarrierSettingsRow, RouteAdded, Store};
 
 use super::actor::Actor;
 use super::attempts::AttemptsView;
 use super::calls::{CallView, CallsView};
 use super::carrier_settings::CarrierSetView;
+use super::carriers::CarrierNow;
 use super::error::{Error, Refusal};
 use super::message::{Answer, Command, Effect, Query, Reloaded, Reply, Request};
-use super::port::Daemon;
+use super::operator_word::{self, CarrierOperate, CarrierOperateView};
+use super::port::{Daemon, RefreshError};
 use super::routes::{RouteAdd, RouteAddedView, RouteRemovedView};
 use super::{carrier_settings, carriers, explain, routes};
 
@@ -83,13 +89,24 @@ impl Handlers {
         debug!(%actor, ?query, "query");
         Ok(match query {
             Query::Status => Answer::Status(self.daemon()?.status().await),
-            Query::Carriers => Answer::Carriers(carriers::list(&*self.snapshot().await?)),
-            Query::Carrier { id } => Answer::Carrier(carriers::show(&*self.snapshot().await?, &self.settings, &id)?),
+            Query::Carriers => {
+                let (snapshot, live) = (self.snapshot().await?, self.live_carriers().await);
+                Answer::Carriers(carriers::list(&snapshot, live.as_ref(), now().wall_ms))
+            }
+            Query::Carrier { id } => {
+                let (snapshot, live) = (self.snapshot().await?, self.live_carriers().await);
+                Answer::Carrier(carriers::show(
+                    &snapshot,
+                    &self.settings,
+                    live.as_ref(),
+                    now().wall_ms,
+                    &id,
+                )?)
+            }
             Query::Routes => Answer::Routes(routes::list(&*self.snapshot().await?)),
             Query::Explain(asked) => {
                 let snapshot = self.snapshot().await?;
-                let health = self.daemon.as_ref().map(|daemon| daemon.health()).unwrap_or_default();
-                let now_ms = now().wall_ms;
+                let (health, now_ms) = (self.health(&snapshot), now().wall_ms);
                 Answer::Explain(explain::explain(&snapshot, health, &self.settings, asked, now_ms)?)
             }
             Query::Calls => Answer::Calls(self.calls().await?),
@@ -113,6 +130,10 @@ impl Handlers {
                 let set = self.set_carrier(record.clone(), id, &settings).await;
                 set.map(Answer::CarrierSet)
             }
+            Command::CarrierOperate(wanted) => {
+                let said = self.operate_carrier(actor, record.clone(), wanted).await;
+                said.map(Answer::CarrierOperate)
+            }
             Command::Reload => self.reload(record.clone()).await.map(Answer::Reload),
         };
         match &result {
@@ -123,6 +144,28 @@ impl Handlers {
             }
         }
         result
+    }
+
+    /// What a running daemon knows of its carriers.
+    async fn live_carriers(&self) -> Option<HashMap<CarrierId, CarrierNow>> {
+        match &self.daemon {
+            Some(daemon) => Some(daemon.carriers().await),
+            None => None,
+        }
+    }
+
+    /// How fit carriers are; without a daemon only the words of operators are known.
+    fn health(&self, snapshot: &Snapshot) -> HealthView {
+        let of_words = || {
+            let now_ms = now().wall_ms;
+            let words = snapshot.operator_settings().into_iter();
+            let class = |word: OperatorSetting| Class {
+                operator: word.in_force(now_ms),
+                ..Class::default()
+            };
+            words.map(|(carrier, word)| (carrier, class(word))).collect()
+        };
+        self.daemon.as_ref().map_or_else(of_words, |daemon| daemon.health())
     }
 
     async fn calls(&self) -> Result<CallsView, Error> {
@@ -162,6 +205,45 @@ impl Handlers {
         Ok(CarrierSetView { id, settings, effect })
     }
 
+    /// An operator in need of this command must not depend on anything but the row that it writes: what calls are routed by
+    /// says which carriers there are.
+    async fn operate_carrier(
+        &self,
+        actor: &Actor,
+        record: Record,
+        wanted: CarrierOperate,
+    ) -> Result<CarrierOperateView, Error> {
+        let began = Instant::now();
+        let operator = wanted.setting(actor, record.at_ms)?;
+        let carrier = CarrierId::from(wanted.id.as_str());
+        let mut snapshot = self.snapshot().await?;
+        if !operator_word::knows(&snapshot, &carrier) {
+            // It may be new.
+            snapshot = Arc::new(self.read_store().await?);
+        }
+        if !operator_word::knows(&snapshot, &carrier) {
+            carriers::find(&snapshot, &self.settings, &wanted.id)?;
+        }
+        let mut words = operator_words(&self.store.carrier_settings().await?);
+        words.insert(carrier.clone(), operator.clone());
+        let setting = operator.clone();
+        let write = move |row: &mut CarrierSettingsRow| operator_word::write(&setting, row);
+        self.store
+            .change_carrier_settings(&wanted.id, write, record.row(DONE))
+            .await?;
+        let effect = match &self.daemon {
+            None => Effect::AtStart,
+            Some(daemon) => effect_of(daemon.take_operator_words().await),
+        };
+        Ok(CarrierOperateView {
+            left_without: operator_word::left_without(&snapshot, &carrier, &words, operator.since_ms),
+            id: wanted.id,
+            operator,
+            effect,
+            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+
     async fn reload(&self, record: Record) -> Result<Reloaded, Error> {
         let daemon = self.daemon()?;
         daemon.refresh().await?;
@@ -180,13 +262,7 @@ impl Handlers {
     async fn take_effect(&self) -> Effect {
         match &self.daemon {
             None => Effect::AtStart,
-            Some(daemon) => match daemon.refresh().await {
-                Ok(()) => Effect::Now,
-                Err(error) => {
-                    warn!(%error, "written, but the tables could not be read again yet");
-                    Effect::Delayed
-                }
-            },
+            Some(daemon) => effect_of(daemon.refresh().await),
         }
     }
 
@@ -217,6 +293,17 @@ impl Handlers {
     }
 }
 
+/// From when on a change holds that the daemon was made to read.
+fn effect_of(read: Result<(), RefreshError>) -> Effect {
+    match read {
+        Ok(()) => Effect::Now,
+        Err(error) => {
+            warn!(%error, "written, but the daemon could not read it yet");
+            Effect::Delayed
+        }
+    }
+}
+
 /// What goes on record about a command, but for its outcome.
 #[derive(Clone, Debug)]
 struct Record {
@@ -232,7 +319,9 @@ impl Record {
         let target = match command {
             Command::RouteAdd(_) => NEW_ROUTE.to_owned(),
             Command::RouteRemove { id } => format!("route {id}"),
-            Command::CarrierSet { id, .. } => format!("carrier {id}"),
+            Command::CarrierSet { id, .. } | Command::CarrierOperate(CarrierOperate { id, .. }) => {
+                format!("carrier {id}")
+            }
             Command::Reload => "tables".to_owned(),
         };
         Self {

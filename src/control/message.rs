@@ -8,6 +8,7 @@ use super::carrier_settings::CarrierSetView;
 use super::carriers::{CarrierView, CarriersView};
 use super::error::Refusal;
 use super::explain::{Explain, ExplainView};
+use super::operator_word::{CarrierOperate, CarrierOperateView};
 use super::routes::{RouteAdd, RouteAddedView, RouteRemovedView, RoutesView};
 use super::status::StatusView;
 
@@ -29,7 +30,12 @@ impl Request {
             Self::Query(
                 Query::Carriers | Query::Carrier { .. } | Query::Routes | Query::Explain(_) | Query::Attempts(_),
             )
-            | Self::Command(Command::RouteAdd(_) | Command::RouteRemove { .. } | Command::CarrierSet { .. }) => false,
+            | Self::Command(
+                Command::RouteAdd(_)
+                | Command::RouteRemove { .. }
+                | Command::CarrierSet { .. }
+                | Command::CarrierOperate(_),
+            ) => false,
         }
     }
 }
@@ -75,6 +81,8 @@ pub enum Command {
         /// `KEY=VALUE`; without a value the setting is taken back.
         settings: Vec<String>,
     },
+    /// Take a carrier out of use, bring it back, let it run dry or use nothing else.
+    CarrierOperate(CarrierOperate),
     /// Read the tables now, changed or not, as SIGHUP does.
     Reload,
 }
@@ -86,12 +94,13 @@ impl Command {
             Self::RouteAdd(_) => "route_add",
             Self::RouteRemove { .. } => "route_remove",
             Self::CarrierSet { .. } => "carrier_set",
+            Self::CarrierOperate(_) => "carrier_operate",
             Self::Reload => "reload",
         }
     }
 }
 
-/// The reply to one request: `{"answer": {"name": "calls", "calls": []}}` or `{"refusal": {"code": "…", "message": "…"}}`.
+/// The reply to one request: `{"answer": {"name": "calls", "view": {"calls": []}}}` or `{"refusal": {"code": "…", "message": "…"}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
@@ -103,7 +112,7 @@ pub enum Reply {
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case")]
+#[serde(tag = "name", content = "view", rename_all = "snake_case")]
 #[expect(
     missing_docs,
     reason = "each variant is named like the query or command that it answers"
@@ -119,6 +128,7 @@ pub enum Answer {
     RouteAdd(RouteAddedView),
     RouteRemove(RouteRemovedView),
     CarrierSet(CarrierSetView),
+    CarrierOperate(CarrierOperateView),
     Reload(Reloaded),
 }
 
@@ -152,6 +162,7 @@ views! {
     RouteAdd => RouteAddedView,
     RouteRemove => RouteRemovedView,
     CarrierSet => CarrierSetView,
+    CarrierOperate => CarrierOperateView,
     Reload => Reloaded,
 }
 

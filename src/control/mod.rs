@@ -19,6 +19,7 @@ mod error;
 mod explain;
 mod handlers;
 mod message;
+mod operator_word;
 mod port;
 mod routes;
 mod status;
@@ -27,11 +28,12 @@ pub use actor::Actor;
 pub use attempts::{Attempts, AttemptsView, DEFAULT_ATTEMPTS, MOST_ATTEMPTS};
 pub use calls::{CallView, CallsView};
 pub use carrier_settings::{CarrierSetView, SettingError};
-pub use carriers::{CarrierView, CarriersView, PatternView};
+pub use carriers::{CarrierNow, CarrierView, CarriersView, PatternView};
 pub use error::{Error, Refusal};
 pub use explain::{CandidateView, Explain, ExplainView, RejectedView};
 pub use handlers::Handlers;
 pub use message::{Answer, Command, Effect, Query, Reloaded, Reply, Request};
+pub use operator_word::{CarrierOperate, CarrierOperateView, LeftWithout, OperatorWordError};
 pub use port::{Daemon, RefreshError};
 pub use routes::{
     DEFAULT_PRIORITY, ExampleView, Numbers, RouteAdd, RouteAddedView, RouteRemovedView, RouteView, RoutesView,

@@ -1,14 +1,17 @@
 //! What a running daemon adds to the store.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::carrier::CarrierId;
 use crate::engine::LiveCall;
 use crate::health::HealthView;
 use crate::snapshot::Snapshot;
 use crate::store::StoreError;
 
+use super::carriers::CarrierNow;
 use super::status::StatusView;
 
 /// A running daemon, as control sees it. None of this may make a call wait.
@@ -19,10 +22,14 @@ pub trait Daemon: Send + Sync {
     fn calls(&self) -> BoxFuture<'_, Vec<Arc<LiveCall>>>;
     /// What calls are routed by.
     fn snapshot(&self) -> Arc<Snapshot>;
+    /// What it knows of its carriers at this moment, by carrier; of a carrier that is not in it nothing is known.
+    fn carriers(&self) -> BoxFuture<'_, HashMap<CarrierId, CarrierNow>>;
     /// How fit its carriers are, as calls go by it.
     fn health(&self) -> HealthView;
     /// Reads configuration and tables again; when it returns, the next call is routed by what was read.
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>>;
+    /// Reads the words of operators again; when it returns, the next call goes by them.
+    fn take_operator_words(&self) -> BoxFuture<'_, Result<(), RefreshError>>;
 }
 
 /// Why the tables could not be read again: those that were read last go on to serve.

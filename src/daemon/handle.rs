@@ -1,6 +1,6 @@
 //! The running daemon, as control sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,14 +9,20 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::ari;
-use crate::control::{self, AriStatus, CallCounts, RefreshError, StatusView, TablesStatus};
+use crate::carrier::CarrierId;
+use crate::control::{self, AriStatus, CallCounts, CarrierNow, RefreshError, StatusView, TablesStatus};
 use crate::engine::{Door, EngineCounters, HealthDesk, LiveCall, LiveState, LiveView, now};
 use crate::health::HealthView;
+use crate::notify::Notifier;
 use crate::snapshot::Snapshot;
 use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
 
+use super::carriers;
 use super::fast_agi;
+use super::figures::CarrierFigures;
+use super::notices;
+use super::operator_words::Words;
 use super::reload::Reload;
 use super::tables::{Published, Tables};
 
@@ -28,6 +34,9 @@ pub(super) struct Handle {
     pub ari: ari::Client,
     pub ari_state: watch::Receiver<ari::State>,
     pub tables: Tables,
+    pub words: Words,
+    pub notifier: Notifier,
+    pub figures: CarrierFigures,
     pub reload: Arc<Reload>,
     pub live: LiveView,
     pub door: Door,
@@ -75,7 +84,18 @@ impl control::Daemon for Handle {
     }
 
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
-        Box::pin(self.reload.now())
+        Box::pin(async {
+            let words = self.words.take().await;
+            self.reload.now().await.and(words)
+        })
+    }
+
+    fn carriers(&self) -> BoxFuture<'_, HashMap<CarrierId, CarrierNow>> {
+        Box::pin(carriers::now(&self.health, &self.door, &self.figures))
+    }
+
+    fn take_operator_words(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
+        Box::pin(self.words.take())
     }
 }
 
@@ -84,6 +104,7 @@ impl Handle {
         let mut counters = counters(self.ari.counters(), &self.engine);
         let agi = self.agi_counters.named().into_iter();
         counters.insert("health_mailbox_overflows".to_owned(), self.health.overflows());
+        counters.extend(notices::counters(&self.notifier));
         counters.extend(agi.map(|(name, count)| (name.to_owned(), count)));
         counters
     }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::config::HealthConfig;
 use crate::engine::{HealthDesk, now};
 use crate::health::{HealthBoard, Snapshot};
 use crate::metrics::Metrics;
+use crate::notify::{Notice, Notifier};
 use crate::store::Store;
 
 /// What a crash may lose.
@@ -99,16 +100,15 @@ fn read(text: &str, config: &HealthConfig) -> Option<HealthBoard> {
     }
 }
 
-/// Tells every change of a carrier's state to the log and counts it; ends with the desk.
-pub(super) async fn tell_changes(desk: HealthDesk, metrics: Metrics) {
+/// Tells every change of a carrier's state to whoever wants to know, and counts it; ends with the desk.
+pub(super) async fn tell_changes(desk: HealthDesk, metrics: Metrics, notifier: Notifier) {
     let mut changes = desk.changes();
     drop(desk);
     loop {
         match changes.recv().await {
             Ok((carrier, change)) => {
                 metrics.carrier_changed(&carrier, &change);
-                let (from, to, because) = (change.from, change.to, &change.because);
-                info!(%carrier, %from, %to, code = because.code(), %because, "carrier state");
+                notifier.tell(Notice::State(carrier, change));
             }
             Err(RecvError::Lagged(missed)) => warn!(missed, "changes of carriers' states came too fast to tell all"),
             Err(RecvError::Closed) => return,

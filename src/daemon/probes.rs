@@ -17,6 +17,7 @@ use crate::probe::{Outcome, ProbeEvidence, ProbeTarget, ProbeTools, Probes, Syst
 use crate::snapshot::Snapshot;
 use crate::vicidial::sip_server::{KnownBy, SipServer};
 
+use super::figures::CarrierFigures;
 use super::tables::{Published, Tables};
 
 /// How often Asterisk is asked about its endpoints. Two reports that agree make a finding, so that one lost OPTIONS is none.
@@ -25,7 +26,13 @@ const QUALIFY_EVERY: Duration = Duration::from_secs(5);
 const MAILBOX: usize = 64;
 
 /// Sends OPTIONS to the carriers of the tables, as they are edited; ends with the tables.
-pub(super) async fn send_options(settings: ProbeSettings, tables: Tables, desk: HealthDesk, metrics: Metrics) {
+pub(super) async fn send_options(
+    settings: ProbeSettings,
+    tables: Tables,
+    desk: HealthDesk,
+    metrics: Metrics,
+    figures: CarrierFigures,
+) {
     let tools = match (SystemResolver::new(), client_config(&[])) {
         (Ok(resolver), Ok(tls)) => ProbeTools {
             resolver: Arc::new(resolver),
@@ -48,7 +55,7 @@ pub(super) async fn send_options(settings: ProbeSettings, tables: Tables, desk: 
         tokio::select! {
             changed = published.changed() => if changed.is_err() { return },
             Some(evidence) = found.recv() => {
-                count(&metrics, &evidence);
+                count(&metrics, &figures, &evidence);
                 debug!(carrier = %evidence.carrier, outcome = ?evidence.outcome, "OPTIONS");
                 let report = evidence.report();
                 desk.report(evidence.carrier, Witness::OwnProbe, report, evidence.asked_at).await;
@@ -57,11 +64,12 @@ pub(super) async fn send_options(settings: ProbeSettings, tables: Tables, desk: 
     }
 }
 
-fn count(metrics: &Metrics, evidence: &ProbeEvidence) {
+fn count(metrics: &Metrics, figures: &CarrierFigures, evidence: &ProbeEvidence) {
     if let Outcome::Answered { round_trip, .. } = evidence.outcome
         && evidence.report() == Report::Alive
     {
         metrics.probe_answered(&evidence.carrier, round_trip);
+        figures.probe_answered(&evidence.carrier, round_trip);
     } else {
         metrics.probe_failed(&evidence.carrier, evidence.outcome.code());
     }

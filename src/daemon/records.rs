@@ -7,6 +7,8 @@ use crate::spool::Spool;
 use crate::store::AttemptRow;
 use crate::verdict::{Action, DialStatus, Progress};
 
+use super::figures::CarrierFigures;
+
 /// Stands for the verdict of an attempt that is still out.
 const OPEN: &str = "open";
 
@@ -19,16 +21,22 @@ pub(super) struct Records {
     spool: Spool,
     /// The dialer that they are of.
     server_ip: String,
+    figures: CarrierFigures,
 }
 
 impl Records {
-    pub(super) const fn new(spool: Spool, server_ip: String) -> Self {
-        Self { spool, server_ip }
+    pub(super) const fn new(spool: Spool, server_ip: String, figures: CarrierFigures) -> Self {
+        Self {
+            spool,
+            server_ip,
+            figures,
+        }
     }
 }
 
 impl AttemptLog for Records {
     fn keep(&self, record: AttemptRecord) -> oneshot::Receiver<()> {
+        self.figures.count(&record.attempt);
         self.spool.keep(row_of(record, &self.server_ip))
     }
 }

@@ -127,6 +127,10 @@ fn needing_a_restart(current: &Settings, read: &Settings) -> Vec<&'static str> {
         ("agi", current.agi != read.agi),
         ("attempts", current.attempts != read.attempts),
         ("control", current.control != read.control),
+        (
+            "notify",
+            format!("{:?}", current.notify) != format!("{:?}", read.notify),
+        ),
         ("health", current.health != read.health),
         ("probe", current.probe != read.probe),
         ("log", current.log != read.log),

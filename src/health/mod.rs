@@ -10,6 +10,7 @@
 //! | `settings.rs` | the numbers, each with its reason |
 //! | `state.rs` | the states, the evidence behind them, the timeline |
 //! | `operator.rs` | the operator's word, which automation never writes |
+//! | `operator_book.rs` | the words of all carriers, and what of them changes |
 //! | `outcome.rs` | what the end of a leg says of its carrier |
 //! | `window.rs`, `legs.rs` | samples of the last seconds; legs that are out and silent |
 //! | `breaker.rs` | closed, open, half open; shedding, back-off |
@@ -17,6 +18,7 @@
 //! | `witness.rs` | probes |
 //! | `carrier_health.rs`, `board.rs` | one carrier, all carriers |
 //! | `choice.rs`, `hash.rs` | who takes the call, and why; stable draws |
+//! | `figures.rs` | ASR, ACD, PDD: for people, no state follows from them |
 //! | `snapshot.rs` | what survives a restart |
 //!
 //! Calls outrank probes in both directions: good probes do not keep the breaker closed, and a good call outweighs a witness
@@ -28,9 +30,11 @@ mod breaker;
 mod carrier_health;
 mod choice;
 mod faults;
+mod figures;
 mod hash;
 mod legs;
 mod operator;
+mod operator_book;
 mod outcome;
 mod settings;
 mod snapshot;
@@ -43,9 +47,11 @@ mod witness;
 
 pub use board::{CarrierReport, HealthBoard};
 pub use choice::{Class, Contender, HealthView, Hint, LeftOut, Order, Place, order};
+pub use figures::{FigureBook, Figures, LegAnswer};
 pub use hash::draw_of;
 pub use legs::LegKey;
 pub use operator::{OperatorSetting, OperatorWord};
+pub use operator_book::{OperatorBook, OperatorChange, OperatorWords};
 pub use outcome::LegOutcome;
 pub use settings::HealthSettings;
 pub use snapshot::{Snapshot, SnapshotError};

@@ -7,13 +7,13 @@ use std::time::Duration;
 use crate::admission::CarrierLimits;
 use crate::carrier::{CallLimits, CarrierId, Timers};
 use crate::config::Engine;
-use crate::health::{OperatorSetting, OperatorWord};
+use crate::health::{OperatorSetting, OperatorWord, OperatorWords};
 use crate::store::{CarrierSettingsRow, RoutingTables};
 use crate::verdict::{CarrierPolicies, CarrierPolicy, FailoverAfter183, OverrideError, Overrides, Rulebook};
 
 /// Something set about a carrier that cannot be used and is passed over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("carrier {carrier}, its own {setting}: {error}; correct it with `crankback carrier set {carrier} {setting}=…`")]
+#[error("carrier {carrier}, its own {setting}: {error}; correct it with `{}`", self.remedy())]
 pub struct SettingProblem {
     /// The carrier.
     pub carrier: CarrierId,
@@ -21,6 +21,20 @@ pub struct SettingProblem {
     pub setting: &'static str,
     /// What is wrong with it.
     pub error: SettingError,
+}
+
+/// The `setting` of a problem with the operator's word.
+const OPERATOR: &str = "operator";
+
+impl SettingProblem {
+    fn remedy(&self) -> String {
+        let Self { carrier, setting, .. } = self;
+        if *setting == OPERATOR {
+            format!("crankback carrier enable {carrier}")
+        } else {
+            format!("crankback carrier set {carrier} {setting}=…")
+        }
+    }
 }
 
 /// Why a setting cannot be used.
@@ -89,7 +103,7 @@ pub(super) fn policies(rows: &[CarrierSettingsRow], rules: &Rulebook) -> (Carrie
             });
         };
         if let Err(error) = operator(row) {
-            told("operator", error);
+            told(OPERATOR, error);
         }
         let policy = CarrierPolicy {
             fakes_progress: row.fakes_progress.unwrap_or_default(),
@@ -161,6 +175,13 @@ pub(super) fn limits(tables: &RoutingTables, own: Ipv4Addr) -> HashMap<CarrierId
         (CarrierId::from(row.carrier_id.as_str()), whole.share(own, users))
     });
     limits.filter(|(_, limits)| !limits.is_unlimited()).collect()
+}
+
+/// What operators said about carriers; a word that is not known is as if nobody had spoken.
+pub fn operator_words(rows: &[CarrierSettingsRow]) -> OperatorWords {
+    let said = rows.iter().filter(|row| row.operator_state.is_some());
+    let words = said.filter_map(|row| Some((CarrierId::from(row.carrier_id.as_str()), operator(row).ok()?)));
+    words.collect()
 }
 
 /// The operator's word of a row, with who, why and until when.

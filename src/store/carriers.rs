@@ -59,6 +59,14 @@ pub struct CarrierSettingsRow {
 }
 
 impl Store {
+    /// What operators set about carriers, by carrier.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn carrier_settings(&self) -> Result<Vec<CarrierSettingsRow>, StoreError> {
+        self.read(|transaction| list(transaction)).await
+    }
+
     /// Changes what is set about a carrier and puts `audit` on record with it. `change` gets the row as it is now, empty where
     /// there is none; it is called once a try.
     ///

@@ -14,26 +14,21 @@ async fn carriers_are_those_of_this_server_with_their_problems() {
     let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(
         lines[0],
-        ["ID", "NAME", "TECHNOLOGY", "PEER", "PATTERNS", "BACKUPS", "PROBLEMS"]
-    );
-    assert_eq!(
-        lines[1],
-        ["BACKUP", "BACKUP", "Ltd", "PJSIP", "backup", "_81NXXNXXXXXX", "-", "-"]
-    );
-    assert_eq!(lines[2], ["BARE", "BARE", "Ltd", "PJSIP", "bare", "-", "-", "-"]);
-    assert_eq!(
-        lines[3],
         [
-            "PRIMARY",
-            "PRIMARY",
-            "Ltd",
-            "PJSIP",
-            "primary",
-            "_91NXXNXXXXXX",
-            "BACKUP",
-            "-"
+            "ID", "STATE", "SINCE", "CHANNELS", "CPS", "ASR", "ACD", "PDD", "SHORT", "LAST", "RTT", "BACKUPS",
+            "PROBLEMS", "WHY"
         ]
     );
+    // What only a daemon knows has a dash.
+    let unknown = |id: &'static str, backups: &'static str| {
+        let mut line = vec![id];
+        line.extend(["-"; 10]);
+        line.extend([backups, "-", "the", "daemon", "is", "not", "running"]);
+        line
+    };
+    assert_eq!(lines[1], unknown("BACKUP", "-"));
+    assert_eq!(lines[2], unknown("BARE", "-"));
+    assert_eq!(lines[3], unknown("PRIMARY", "BACKUP"));
     assert_eq!(lines.len(), 5, "{list}");
     assert_holds(
         &list,
@@ -181,5 +176,58 @@ async fn what_is_set_about_a_carrier_is_shown_and_decides_its_verdicts() {
         ("NOBODY guard_ms=3000", "unknown carrier NOBODY"),
     ] {
         assert_holds(&dialer.run(&format!("carrier set {arguments}")).refused(), &[complaint]);
+    }
+}
+
+#[tokio::test]
+async fn an_operator_takes_a_carrier_out_and_brings_it_back() {
+    let dialer = Dialer::with_carriers(&nothing()).await;
+    dialer.run("route add --entry PRIMARY --carrier BACKUP").expect(0);
+    let said = dialer
+        .run("carrier disable PRIMARY --reason maintenance --for 2h")
+        .expect(0)
+        .stdout;
+    assert!(said.starts_with("carrier PRIMARY: disabled until 20"), "{said}");
+    assert!(!said.contains("WARNING"), "{said}");
+    let shown = dialer.run("carrier show PRIMARY").expect(0).stdout;
+    assert_holds(&shown, &["operator    disabled since 20", ": maintenance, until 20"]);
+    let list = dialer.run("carrier list").expect(0).stdout;
+    assert_holds(&list, &["PRIMARY  disabled", ": maintenance, until 20"]);
+    let explained = dialer
+        .run("route explain 913125550100 --entry PRIMARY")
+        .expect(0)
+        .stdout;
+    assert_holds(&explained, &["disabled by the operator"]);
+
+    let said = dialer.run("carrier drain BACKUP --reason ends").expect(0).stdout;
+    assert_holds(
+        &said,
+        &[
+            "carrier BACKUP: draining\n",
+            "WARNING: calls of BACKUP have no carrier left\n",
+            "WARNING: calls of PRIMARY have no carrier left\n",
+        ],
+    );
+    let json = dialer
+        .run("-o json carrier only BACKUP --reason alone")
+        .expect(0)
+        .json();
+    assert_eq!(
+        (&json["operator"]["word"], &json["effect"], &json["left_without"]),
+        (&json!("only"), &json!("at_start"), &json!([]))
+    );
+    let said = dialer.run("carrier enable PRIMARY").expect(0).stdout;
+    assert_eq!(said, "carrier PRIMARY: enabled\n");
+
+    for (arguments, complaint) in [
+        ("disable PRIMARY", "--reason"),
+        ("disable PRIMARY --reason x --for 0s", "--for takes 1s to 365d"),
+        ("disable PRIMARY --reason x --for 366d", "--for takes 1s to 365d"),
+        ("disable PRIMARY --reason x --for 10", "10m"),
+        ("drain PRIMRY --reason x", "did you mean PRIMARY?"),
+        ("enable PRIMARY --for 1h", "--for"),
+    ] {
+        let refused = dialer.run(&format!("carrier {arguments}")).expect(1).stderr;
+        assert!(refused.contains(complaint), "{arguments}: {refused}");
     }
 }

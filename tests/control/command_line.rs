@@ -4,8 +4,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 use std::sync::atomic::Ordering::SeqCst;
 
-use crankback::control::{AttemptsView, CallsView, StatusView};
-use crankback::engine::LiveState;
+use crankback::control::{AttemptsView, CallsView, CarrierNow, StatusView};
+use crankback::engine::{LiveState, now};
+use crankback::health::{Because, Change, Figures, LegAnswer, OperatorSetting, OperatorWord, State};
 use crankback::socket::Limits;
 
 use super::daemon::call;
@@ -273,4 +274,84 @@ fn a_socket_path_that_cannot_work_is_told() {
         &dialer.run_with("call list", &long).refused(),
         &["control.socket: longer than 103 bytes"],
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn carriers_are_shown_as_the_daemon_knows_them() {
+    let desk = Desk::new().await;
+    desk.dialer
+        .run("carrier set PRIMARY max_channels=30 max_cps=5")
+        .expect(0);
+    let daemon = desk.daemon().await;
+    let began_ms = now().wall_ms - 11_130_000;
+    let change = Change {
+        at_ms: began_ms,
+        from: State::Active,
+        to: State::Failed,
+        because: Because::AsteriskCannotReach,
+    };
+    let primary = CarrierNow {
+        state: State::Failed,
+        since_ms: Some(began_ms),
+        because: Because::AsteriskCannotReach,
+        channels: 7,
+        figures: Figures {
+            legs: 200,
+            asr_percent: Some(42),
+            acd_s: Some(63),
+            short_percent: Some(4),
+            pdd_ms: Some(1_800),
+            calls_per_second: 2,
+            probe_rtt_us: Some(12_340),
+            last_answers: vec![LegAnswer::Sip(503), LegAnswer::Q850(34), LegAnswer::Silence],
+        },
+        timeline: vec![change],
+        operator: OperatorSetting::default(),
+    };
+    let backup = CarrierNow {
+        operator: OperatorSetting {
+            word: OperatorWord::Only,
+            by: "uid:1000 (alice)".into(),
+            why: "trial".into(),
+            since_ms: began_ms,
+            until_ms: None,
+        },
+        ..CarrierNow::default()
+    };
+    *daemon.carriers.lock().expect("unpoisoned") = [("PRIMARY".into(), primary), ("BACKUP".into(), backup)].into();
+    let server = desk.serve(desk.with_daemon(&daemon), Limits::default()).await;
+    let list = desk.dialer.run("carrier list").expect(0).stdout;
+    let line = |id: &str| {
+        let mut lines = list.lines();
+        let line = lines
+            .find(|line| line.starts_with(id))
+            .unwrap_or_else(|| panic!("{list}"));
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        line("PRIMARY"),
+        "PRIMARY failed 3 h 5 m 7/30 2/5 42 % 63 s 1800 ms 4 % 503 q34 none 12.3 ms - - Asterisk's qualify does not reach it"
+    );
+    assert_eq!(
+        line("BACKUP"),
+        "BACKUP only 3 h 5 m 0 0 - - - - - - - - by uid:1000 (alice): trial"
+    );
+    assert_eq!(
+        line("BARE"),
+        "BARE active - 0 0 - - - - - - - - nothing is known against it"
+    );
+    let shown = desk.dialer.run("carrier show PRIMARY").expect(0).stdout;
+    assert_holds(
+        &shown,
+        &[
+            "state       failed since ",
+            "channels    7/30\n",
+            "200 legs, ASR 42 %, ACD 63 s, PDD 1800 ms, calls of 6 s or less 4 %; last 503 q34 none\n",
+            "UTC active to failed: Asterisk's qualify does not reach it",
+        ],
+    );
+    let json = desk.dialer.run("-o json carrier show PRIMARY").expect(0).json();
+    assert_eq!(json["timeline"][0]["because"]["code"], "asterisk_cannot_reach");
+    assert_eq!(json["name"], "PRIMARY Ltd");
+    server.stop().await;
 }

@@ -1,11 +1,12 @@
 //! A stand-in for a running daemon.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use crankback::carrier::CarrierId;
 use crankback::config::Settings;
-use crankback::control::{AriStatus, CallCounts, Daemon, RefreshError, StatusView, TablesStatus};
+use crankback::control::{AriStatus, CallCounts, CarrierNow, Daemon, RefreshError, StatusView, TablesStatus};
 use crankback::engine::{CallIdentity, LiveCall, LiveState, now};
 use crankback::health::HealthView;
 use crankback::snapshot::Snapshot;
@@ -19,8 +20,11 @@ pub(super) struct FakeDaemon {
     settings: Arc<Settings>,
     snapshot: Mutex<Arc<Snapshot>>,
     pub(super) calls: Mutex<Vec<Arc<LiveCall>>>,
+    pub(super) carriers: Mutex<HashMap<CarrierId, CarrierNow>>,
     pub(super) refreshes: AtomicUsize,
     pub(super) refresh_fails: AtomicBool,
+    /// Times that it was made to read the words of operators.
+    pub(super) words_taken: AtomicUsize,
     pub(super) connected: AtomicBool,
     /// Refreshes wait here; closed to hold them up.
     pub(super) gate: Semaphore,
@@ -34,8 +38,10 @@ impl FakeDaemon {
             settings,
             snapshot: Mutex::new(snapshot),
             calls: Mutex::default(),
+            carriers: Mutex::default(),
             refreshes: AtomicUsize::new(0),
             refresh_fails: AtomicBool::new(false),
+            words_taken: AtomicUsize::new(0),
             connected: AtomicBool::new(true),
             gate: Semaphore::new(1),
         })
@@ -112,6 +118,24 @@ impl Daemon for FakeDaemon {
             let snapshot = read(&self.store, &self.settings).await?;
             *self.snapshot.lock().unwrap() = snapshot;
             Ok(())
+        })
+    }
+
+    fn carriers(&self) -> BoxFuture<'_, HashMap<CarrierId, CarrierNow>> {
+        let carriers = self.carriers.lock().unwrap().clone();
+        Box::pin(async { carriers })
+    }
+
+    fn take_operator_words(&self) -> BoxFuture<'_, Result<(), RefreshError>> {
+        self.words_taken.fetch_add(1, SeqCst);
+        let locked = self.refresh_fails.load(SeqCst);
+        let url = self.store.url().clone();
+        Box::pin(async move {
+            if locked {
+                Err(StoreError::Locked { url }.into())
+            } else {
+                Ok(())
+            }
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The wire's words are an interface: they must not change by accident.
 
-use crankback::control::{Attempts, Command, Explain, Numbers, Query, Request, RouteAdd};
+use crankback::control::{Attempts, CarrierOperate, Command, Explain, Numbers, Query, Request, RouteAdd};
+use crankback::health::OperatorWord;
 
 fn query(query: Query) -> Request {
     Request::Query(query)
@@ -52,6 +53,15 @@ fn requests_have_stable_words() {
         (
             Request::Command(Command::RouteRemove { id: 3 }),
             r#"{"command":{"name":"route_remove","id":3}}"#,
+        ),
+        (
+            Request::Command(Command::CarrierOperate(CarrierOperate {
+                id: "A".into(),
+                word: OperatorWord::Disabled,
+                reason: Some("maintenance".into()),
+                for_s: Some(7_200),
+            })),
+            r#"{"command":{"name":"carrier_operate","id":"A","word":"disabled","reason":"maintenance","for_s":7200}}"#,
         ),
         (Request::Command(Command::Reload), r#"{"command":{"name":"reload"}}"#),
     ];

@@ -14,6 +14,7 @@ mod logs;
 mod mariadb;
 mod media;
 mod operator;
+mod operator_word;
 mod own_limits;
 mod parity;
 mod races;
@@ -205,6 +206,11 @@ pub const ALL: &[Scenario] = scenarios![
     "check: Asterisk stopped" Short => check::no_asterisk,
     "operator removes and adds a route" Short => operator::routes,
     "operator lists calls" Short => operator::calls,
+    "operator disables the primary and enables it" Short => operator_word::disables_and_enables,
+    "operator drains the primary under a call" Short => operator_word::drains,
+    "operator wants only the backup" Short => operator_word::wants_only_the_backup,
+    "operator disables all carriers" Short => operator_word::disables_all,
+    "operator's word outlives the daemon and ends by itself" Short => operator_word::outlives_the_daemon,
     "operator reloads the tables" Short => operator::reload,
     "operator, a second daemon takes over" Short => operator::second_daemon,
     "200 calls, every second primary 503" Short => load::burst,
