@@ -28,6 +28,7 @@ use crate::metrics::{self, Metrics};
 use crate::spool::{Spool, SpoolError};
 use crate::store::{IfMissing, Store, StoreError};
 use crate::vicidial::contract::VicidialContract;
+use crate::vicidial::recent_channels::RecentChannels;
 
 use fast_agi::FastAgi;
 use gauges::Gauges;
@@ -99,6 +100,8 @@ pub async fn run(
     let started_ms = now().wall_ms;
     let settings = Arc::new(settings);
     let store = Store::open(&settings.store.url, IfMissing::Create).await?;
+    let recent_channels = RecentChannels::beside_vicidial(&settings.store.url, settings.server.ip).await?;
+    let recent_channel_counters = recent_channels.as_ref().map(|channels| Arc::clone(channels.counters()));
     let live_settings: LiveSettings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
     let door = Door::open();
     let (reader, live_tables) = Reader::load(store.clone(), Arc::clone(&live_settings), door.clone()).await?;
@@ -143,6 +146,7 @@ pub async fn run(
             waiting: waiting.clone(),
             tables: tables.clone(),
             ari_state: state.clone(),
+            recent_channels: recent_channel_counters.clone(),
         };
         let metrics = gauges.metrics.clone();
         let cancel = no_more_metrics.clone();
@@ -160,6 +164,7 @@ pub async fn run(
         engine: Arc::clone(&counters),
         waiting: waiting.clone(),
         agi_counters: (settings.call.engine == Engine::Agi).then(|| agi_counters.clone()),
+        recent_channels: recent_channel_counters,
         leaving: leaving.clone(),
     };
     let no_more_operators = CancellationToken::new();
@@ -187,12 +192,15 @@ pub async fn run(
     let shared = Shared {
         routes: live_tables.routes,
         policies: live_tables.policies,
-        contract: Arc::new(VicidialContract::new(
-            settings.server.number,
-            first_serial,
-            call_settings.rules,
-            live_tables.timeouts,
-        )),
+        contract: Arc::new(
+            VicidialContract::new(
+                settings.server.number,
+                first_serial,
+                call_settings.rules,
+                live_tables.timeouts,
+            )
+            .with_recent_channels(recent_channels),
+        ),
         runner: RunnerShared {
             door,
             counters,

@@ -19,6 +19,8 @@ mod faults;
 mod import;
 #[path = "store_conformance/latency.rs"]
 mod latency;
+#[path = "store_conformance/recent_channels.rs"]
+mod recent_channels;
 #[path = "store_conformance/rights.rs"]
 mod rights;
 #[path = "store_conformance/routes.rs"]
@@ -69,13 +71,14 @@ fn main() -> ExitCode {
 
     let mut trials = Vec::new();
     for place in &places {
-        let on_both: [&[(&str, Case)]; 7] = [
+        let on_both: [&[(&str, Case)]; 8] = [
             &schema::CASES,
             &routes::CASES,
             &attempts::CASES,
             &vicidial::CASES,
             &command_line::CASES,
             &import::CASES,
+            &recent_channels::CASES,
             &latency::CASES,
         ];
         for (name, case) in on_both.concat() {

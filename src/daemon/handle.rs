@@ -14,6 +14,7 @@ use crate::engine::{Door, EngineCounters, LiveCall, LiveState, LiveView, now};
 use crate::snapshot::Snapshot;
 use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
+use crate::vicidial::recent_channels::RecentChannelCounters;
 
 use super::fast_agi;
 use super::reload::Reload;
@@ -34,6 +35,8 @@ pub(super) struct Handle {
     pub waiting: Waiting,
     /// Where the FastAGI engine runs.
     pub agi_counters: Option<fast_agi::Counters>,
+    /// With VICIdial's database.
+    pub recent_channels: Option<Arc<RecentChannelCounters>>,
     pub leaving: CancellationToken,
 }
 
@@ -79,6 +82,11 @@ impl Handle {
         let mut counters = counters(self.ari.counters(), &self.engine);
         let agi = self.agi_counters.iter().flat_map(fast_agi::Counters::named);
         counters.extend(agi.map(|(name, count)| (name.to_owned(), count)));
+        if let Some(rows) = &self.recent_channels {
+            counters.insert("recent_channels_written".to_owned(), rows.written());
+            let expired = rows.expired().map(|(_, _, count)| count).sum();
+            counters.insert("recent_channels_expired".to_owned(), expired);
+        }
         counters
     }
 

@@ -6,9 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use futures_util::future::BoxFuture;
 
-use crate::call::{Now, TimeLimit};
-use crate::engine::{CallerEntry, DialerContract};
+use crate::call::{LegId, Now, TimeLimit};
+use crate::engine::{CallerEntry, DialerContract, PlacedLeg, now};
+use crate::store::{OtherRows, RecentChannelRow};
+
+use super::recent_channels::{Occasion, RecentChannels};
 
 /// What kind of call a call code (the caller id name) stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +65,13 @@ pub struct VicidialContract {
     serial: AtomicU32,
     rules: Arc<ArcSwap<TimeRules>>,
     dial_timeouts: DialTimeouts,
+    recent_channels: Option<RecentChannels>,
 }
 
 /// Serial numbers have six digits.
 const SERIALS: u32 = 1_000_000;
+/// By how much the clocks of a dialer and of the database may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(15);
 
 impl VicidialContract {
     /// `server_number` (0 to 99) tells the dialers of one database apart; `first_serial` should differ from one start of the
@@ -80,7 +87,15 @@ impl VicidialContract {
             serial: AtomicU32::new(first_serial),
             rules,
             dial_timeouts,
+            recent_channels: None,
         }
+    }
+
+    /// Tells VICIdial, from now on, which trunk channel an auto-dialled call has.
+    #[must_use]
+    pub fn with_recent_channels(mut self, recent_channels: Option<RecentChannels>) -> Self {
+        self.recent_channels = recent_channels;
+        self
     }
 }
 
@@ -121,6 +136,57 @@ impl DialerContract for VicidialContract {
                 .and_then(|limit| Instant::checked_add(&now.monotonic, limit)),
             minimum_attempt: rules.minimum_attempt,
         }
+    }
+
+    /// At the answer of an auto-dialled call VICIdial looks its trunk channel up and redirects it.
+    fn follows_legs(&self, caller: &CallerEntry) -> bool {
+        self.recent_channels.is_some() && CallKind::of(&caller.caller_name) == CallKind::AutoDial
+    }
+
+    /// VICIdial itself looks at Asterisk's channels every 0.4 s: without this row a call that is answered sooner is not found.
+    fn leg_started(&self, caller: &CallerEntry, leg: PlacedLeg) {
+        if let Some(channels) = &self.recent_channels {
+            let others = other_rows(caller, leg.leg);
+            let _nobody_waits = channels.hand_over(row(caller, leg), others, Occasion::Start);
+        }
+    }
+
+    /// VICIdial takes the first row that it finds: that of an earlier leg would send its redirect to a dead channel, and two
+    /// seconds later the customer would be dropped.
+    fn before_answer(&self, caller: &CallerEntry, leg: PlacedLeg) -> BoxFuture<'static, ()> {
+        match (&self.recent_channels, other_rows(caller, leg.leg)) {
+            (Some(channels), others @ OtherRows::Delete { .. }) => {
+                let settled = channels.hand_over(row(caller, leg), others, Occasion::Answer);
+                Box::pin(async {
+                    // Written, given up or refused: each is counted where it happens.
+                    let _either = settled.await;
+                })
+            }
+            (Some(_), OtherRows::Keep) | (None, _) => Box::pin(std::future::ready(())),
+        }
+    }
+}
+
+/// Earlier legs of the call may have left rows, and VICIdial writes them up to a moment after such a leg has ended.
+fn other_rows(caller: &CallerEntry, leg: LegId) -> OtherRows {
+    if leg == LegId::FIRST {
+        return OtherRows::Keep;
+    }
+    let age_ms = u64::try_from(now().wall_ms - caller.created_ms).unwrap_or_default();
+    OtherRows::Delete {
+        not_older_than: Duration::from_millis(age_ms) + CLOCKS_DIFFER,
+    }
+}
+
+fn row(caller: &CallerEntry, leg: PlacedLeg) -> RecentChannelRow {
+    RecentChannelRow {
+        // As VICIdial reads it: what stands after a blank is no part of the code.
+        call_code: caller.caller_name.split(' ').next().unwrap_or_default().to_owned(),
+        caller_channel: caller.channel_name.clone(),
+        caller_uniqueid: caller.channel_id.clone(),
+        leg_channel: leg.channel_name,
+        leg_uniqueid: leg.channel_id,
+        linked_id: leg.linked_id,
     }
 }
 

@@ -89,6 +89,23 @@ CREATE TABLE servers (
 ) ENGINE=MyISAM;
 ";
 
+/// VICIdial's table of trunk channels for the dialer 127.0.0.1.
+pub const RECENT_CHANNELS: &str = "cid_channels_recent_127000000001";
+/// That table, with VICIdial's columns, in the server's own engine.
+pub const RECENT_CHANNELS_TABLE: &str = "
+CREATE TABLE cid_channels_recent_127000000001 (
+  caller_id_name      VARCHAR(30) NOT NULL,
+  connected_line_name VARCHAR(30) NOT NULL,
+  call_date           DATETIME,
+  channel             VARCHAR(100) DEFAULT '',
+  dest_channel        VARCHAR(100) DEFAULT '',
+  linkedid            VARCHAR(20)  DEFAULT '',
+  dest_uniqueid       VARCHAR(20)  DEFAULT '',
+  uniqueid            VARCHAR(20)  DEFAULT ''
+);
+CREATE INDEX recent_channels_by_date ON cid_channels_recent_127000000001 (call_date);
+";
+
 /// Installs the server's program where it is missing: the packages without a service.
 pub fn install() {
     const PACKAGES: [&str; 3] = ["mariadb-server-core", "mariadb-client-core", "openssl"];

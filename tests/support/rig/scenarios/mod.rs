@@ -14,6 +14,7 @@ mod media;
 mod operator;
 mod parity;
 mod races;
+mod recent_channels;
 mod records;
 mod redirect;
 mod redirection;
@@ -148,6 +149,10 @@ pub const ALL: &[Scenario] = scenarios![
     "daemon killed with an attempt out" Short => records::killed_with_an_attempt_out,
     "database locked, daemon killed" Short => records::database_locked,
     "tables in MariaDB, its server killed" Short => mariadb::server_killed,
+    "VICIdial finds the backup's leg" Short only(Stasis, "Dial() places legs of which nothing is written")
+        => recent_channels::found,
+    "VICIdial's table missing, locked, gone" Short only(Stasis, "Dial() places legs of which nothing is written")
+        => recent_channels::not_written,
     "connection cut for 1 s" Short => away::cut_for_a_second,
     "connection cut for 60 s" Long => away::cut_for_a_minute,
     "Asterisk restarted" Short => away::asterisk_restarted,
