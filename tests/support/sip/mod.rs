@@ -13,11 +13,10 @@
 //! | `stats.rs`, `record.rs`, `board.rs` | what the carrier counted, what it noted of each call, where both are kept |
 //! | `server.rs` | the one task that owns all calls: finds the call a packet belongs to |
 //! | `call.rs`, `dialog.rs` | one call: its INVITE transaction, and its life after the answer |
-//! | `phone.rs` | the other side: a caller that notes what it hears |
 //! | `timers.rs` | RFC 3261 timer values and the queue of what is due |
 //! | `message.rs`, `header.rs`, `reply.rs` | SIP text: messages, header values, responses to a request |
 //! | `transport.rs`, `framing.rs` | sockets, and where a message ends on a TCP stream |
-//! | `phone.rs` | the other side: a telephone that calls in |
+//! | `telephone.rs` | the other side: a telephone that calls in, and what its user hears |
 //! | `media.rs`, `sdp.rs`, `rtp.rs` | the media of a call |
 
 #![allow(
@@ -35,7 +34,6 @@ mod header;
 mod media;
 mod message;
 mod number_plan;
-mod phone;
 mod record;
 mod reply;
 mod rtp;
@@ -51,7 +49,6 @@ pub use board::Reply;
 pub use carrier::{FakeCarrier, NotSeen};
 pub use framing::Framer;
 pub use message::{Message, ParseError, StartLine};
-pub use phone::{Heard, Phone, PhoneCall, PhoneState};
 pub use record::{CallRecord, Direction, Moment, Outcome, Packet};
 pub use script::{Answer, CancelReaction, Final, Media, Refusal, Script, Step};
 pub use stats::Stats;

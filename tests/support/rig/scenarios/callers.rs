@@ -8,15 +8,13 @@ use super::super::super::error::LabError;
 use super::super::super::sip::{Answer, Script};
 use super::super::report::Report;
 use super::super::{DIAL_TIMEOUT, Engine, Entry, Rig, SOON};
-use super::{Expected, answers, answers_and_waits, finish, refuses, same_as_dial};
+use super::{ANSWERED, Expected, answers, answers_and_waits, finish, refuses, same_as_dial};
 
 const FAILED_OVER: Expected<'_> = Expected {
-    dialstatus: "ANSWER",
-    cause: 16,
-    tech: "SIP 200 OK",
     attempts: &[("PRIMARY", Some(503), "next"), ("BACKUP", Some(200), "stop")],
     primary_invites: 1,
     backup_invites: 1,
+    ..ANSWERED
 };
 
 pub(super) async fn manual(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {

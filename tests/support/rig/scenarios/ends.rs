@@ -7,7 +7,7 @@ use super::super::super::error::LabError;
 use super::super::super::sip::{Answer, Outcome, Script};
 use super::super::report::Report;
 use super::super::{Entry, Rig, SOON};
-use super::{Expected, answers_and_waits, auto_dial, finish, oracle, same_as_dial};
+use super::{PRIMARY_CARRIES, answers_and_waits, auto_dial, finish, oracle, same_as_dial};
 
 pub(super) async fn caller_cancels(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     let rings = || Script::new().trying().ringing();
@@ -54,54 +54,30 @@ pub(super) async fn caller_cancels(rig: &mut Rig, report: &mut Report) -> Result
 }
 
 pub(super) async fn caller_ends(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    let number = rig.number(Entry::Primary);
-    rig.primary.on_number(&number.wire, answers_and_waits());
-    let call = auto_dial(rig, &number).await?;
-    let expected = Expected {
-        dialstatus: "ANSWER",
-        cause: 16,
-        tech: "SIP 200 OK",
-        attempts: &[("PRIMARY", Some(200), "stop")],
-        primary_invites: 1,
-        backup_invites: 0,
-    };
-    let ended = finish(rig, report, &call.code, &number, &expected).await?;
-    report.equal(
-        "the carrier's end of it",
-        ended.primary[0].outcome,
-        Some(Outcome::HungUpByCaller),
-    );
-    report.equal("ANSWEREDTIME", ended.end.answered_time_seconds, Some(2));
-    let dial = oracle(rig, report, Entry::Primary, answers_and_waits()).await?;
-    same_as_dial(report, &ended.end, &dial);
-    Ok(())
+    ends(rig, report, answers_and_waits(), Outcome::HungUpByCaller, 2).await
 }
 
 pub(super) async fn callee_ends(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     // Whole seconds are told: in the middle of one, a few milliseconds change nothing.
-    let talks = || {
-        let answer = Answer::with_rtp().hang_up_after(Duration::from_millis(1_500));
-        Script::new().trying().ringing().finally(answer)
-    };
+    let answer = Answer::with_rtp().hang_up_after(Duration::from_millis(1_500));
+    let talks = Script::new().trying().ringing().finally(answer);
+    ends(rig, report, talks, Outcome::HungUpByCarrier, 1).await
+}
+
+async fn ends(
+    rig: &Rig,
+    report: &mut Report,
+    talks: Script,
+    outcome: Outcome,
+    answered_seconds: u32,
+) -> Result<(), LabError> {
     let number = rig.number(Entry::Primary);
-    rig.primary.on_number(&number.wire, talks());
+    rig.primary.on_number(&number.wire, talks.clone());
     let call = auto_dial(rig, &number).await?;
-    let expected = Expected {
-        dialstatus: "ANSWER",
-        cause: 16,
-        tech: "SIP 200 OK",
-        attempts: &[("PRIMARY", Some(200), "stop")],
-        primary_invites: 1,
-        backup_invites: 0,
-    };
-    let ended = finish(rig, report, &call.code, &number, &expected).await?;
-    report.equal(
-        "the carrier's end of it",
-        ended.primary[0].outcome,
-        Some(Outcome::HungUpByCarrier),
-    );
-    report.equal("ANSWEREDTIME", ended.end.answered_time_seconds, Some(1));
-    let dial = oracle(rig, report, Entry::Primary, talks()).await?;
+    let ended = finish(rig, report, &call.code, &number, &PRIMARY_CARRIES).await?;
+    report.equal("the carrier's end of it", ended.primary[0].outcome, Some(outcome));
+    report.equal("ANSWEREDTIME", ended.end.answered_time_seconds, Some(answered_seconds));
+    let dial = oracle(rig, report, Entry::Primary, talks).await?;
     same_as_dial(report, &ended.end, &dial);
     Ok(())
 }

@@ -3,21 +3,13 @@
 use super::super::super::error::LabError;
 use super::super::report::Report;
 use super::super::{Entry, Rig};
-use super::{Expected, answers, auto_dial, finish, oracle, refuses, same_as_dial};
+use super::{ANSWERED, Expected, PRIMARY_CARRIES, answers, auto_dial, finish, oracle, refuses, same_as_dial};
 
 pub(super) async fn primary_answers(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     let number = rig.number(Entry::Primary);
     rig.primary.on_number(&number.wire, answers());
     let call = auto_dial(rig, &number).await?;
-    let expected = Expected {
-        dialstatus: "ANSWER",
-        cause: 16,
-        tech: "SIP 200 OK",
-        attempts: &[("PRIMARY", Some(200), "stop")],
-        primary_invites: 1,
-        backup_invites: 0,
-    };
-    let ended = finish(rig, report, &call.code, &number, &expected).await?;
+    let ended = finish(rig, report, &call.code, &number, &PRIMARY_CARRIES).await?;
     report.check("the originate succeeded", call.response().await?.answered);
     report.check(
         "audio reached the carrier or the call was silent",
@@ -41,12 +33,10 @@ async fn fails_over(
     rig.backup.on_number(&number.wire, answers());
     let call = auto_dial(rig, &number).await?;
     let expected = Expected {
-        dialstatus: "ANSWER",
-        cause: 16,
-        tech: "SIP 200 OK",
         attempts: &[(entry.carrier_id(), code, "next"), ("BACKUP", Some(200), "stop")],
         primary_invites,
         backup_invites: 1,
+        ..ANSWERED
     };
     let ended = finish(rig, report, &call.code, &number, &expected).await?;
     report.check("the originate succeeded", call.response().await?.answered);

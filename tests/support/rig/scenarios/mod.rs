@@ -226,6 +226,24 @@ struct Expected<'a> {
     backup_invites: usize,
 }
 
+/// What is expected of a call that is answered in the end.
+const ANSWERED: Expected<'_> = Expected {
+    dialstatus: "ANSWER",
+    cause: 16,
+    tech: "SIP 200 OK",
+    attempts: &[],
+    primary_invites: 0,
+    backup_invites: 0,
+};
+
+/// What is expected of a call that the primary carries.
+const PRIMARY_CARRIES: Expected<'_> = Expected {
+    attempts: &[("PRIMARY", Some(200), "stop")],
+    primary_invites: 1,
+    backup_invites: 0,
+    ..ANSWERED
+};
+
 /// Waits for the end of a call and compares what everybody saw with what is expected.
 async fn finish(
     rig: &Rig,

@@ -5,7 +5,7 @@ use super::super::super::error::LabError;
 use super::super::super::sip::{CallRecord, Refusal, Script};
 use super::super::report::Report;
 use super::super::{DIAL_TIMEOUT, Entry, Rig};
-use super::{Expected, answers, auto_dial, finish, refuses};
+use super::{ANSWERED, Expected, answers, auto_dial, finish, refuses};
 
 /// RTP payload types. The lab's trunks offer PCMU; the old driver's offers G.722 as well.
 const PCMA: u8 = 8;
@@ -38,12 +38,10 @@ async fn other_codecs(
     let call = auto_dial(rig, &number).await?;
     let carrier = entry.carrier_id();
     let expected = Expected {
-        dialstatus: "ANSWER",
-        cause: 16,
-        tech: "SIP 200 OK",
         attempts: &[(carrier, Some(code), "repair_and_retry"), (carrier, Some(200), "stop")],
         primary_invites: 2,
         backup_invites: 0,
+        ..ANSWERED
     };
     let ended = finish(rig, report, &call.code, &number, &expected).await?;
     for call in &ended.primary {
@@ -83,15 +81,13 @@ pub(super) async fn codec_of_a_manual_call(rig: &mut Rig, report: &mut Report) -
         .manual(&number.dialled, DEFAULT_CONTEXT, DIAL_TIMEOUT)
         .await?;
     let expected = Expected {
-        dialstatus: "ANSWER",
-        cause: 16,
-        tech: "SIP 200 OK",
         attempts: &[
             ("PRIMARY", Some(488), "repair_and_retry"),
             ("PRIMARY", Some(200), "stop"),
         ],
         primary_invites: 2,
         backup_invites: 0,
+        ..ANSWERED
     };
     finish(rig, report, &call.code, &number, &expected).await?;
     Ok(())
@@ -104,9 +100,6 @@ pub(super) async fn in_vain(rig: &mut Rig, report: &mut Report) -> Result<(), La
     rig.backup.on_number(&number.wire, answers());
     let call = auto_dial(rig, &number).await?;
     let expected = Expected {
-        dialstatus: "ANSWER",
-        cause: 16,
-        tech: "SIP 200 OK",
         attempts: &[
             ("PRIMARY", Some(488), "repair_and_retry"),
             ("PRIMARY", Some(488), "next"),
@@ -114,6 +107,7 @@ pub(super) async fn in_vain(rig: &mut Rig, report: &mut Report) -> Result<(), La
         ],
         primary_invites: 2,
         backup_invites: 1,
+        ..ANSWERED
     };
     finish(rig, report, &call.code, &number, &expected).await?;
     Ok(())
@@ -144,12 +138,10 @@ async fn crossed(rig: &Rig, report: &mut Report, entry: Entry) -> Result<(), Lab
     let call = auto_dial(rig, &number).await?;
     let carrier = entry.carrier_id();
     let expected = Expected {
-        dialstatus: "ANSWER",
-        cause: 16,
-        tech: "SIP 200 OK",
         attempts: &[(carrier, Some(491), "repair_and_retry"), (carrier, Some(200), "stop")],
         primary_invites: 2,
         backup_invites: 0,
+        ..ANSWERED
     };
     let ended = finish(rig, report, &call.code, &number, &expected).await?;
     if let [first, second] = ended.primary.as_slice()
@@ -190,12 +182,10 @@ async fn session_interval_of(rig: &Rig, report: &mut Report, entry: Entry) -> Re
         .on_number_in_turn(&number.wire, [Script::new().trying().finally(too_small), answers()]);
     let call = auto_dial(rig, &number).await?;
     let expected = Expected {
-        dialstatus: "ANSWER",
-        cause: 16,
-        tech: "SIP 200 OK",
         attempts: &[(entry.carrier_id(), Some(200), "stop")],
         primary_invites: 2,
         backup_invites: 0,
+        ..ANSWERED
     };
     let ended = finish(rig, report, &call.code, &number, &expected).await?;
     if let [first, second] = ended.primary.as_slice() {
@@ -218,12 +208,10 @@ pub(super) async fn session_interval_untold(rig: &mut Rig, report: &mut Report) 
     // chan_sip ignores it and the leg would hang: to the call that is a silent carrier.
     let code = (!rig.version.has_chan_sip()).then_some(422);
     let expected = Expected {
-        dialstatus: "ANSWER",
-        cause: 16,
-        tech: "SIP 200 OK",
         attempts: &[("OLDDRIVER", code, "next"), ("BACKUP", Some(200), "stop")],
         primary_invites: 1,
         backup_invites: 1,
+        ..ANSWERED
     };
     finish(rig, report, &call.code, &number, &expected).await?;
     Ok(())

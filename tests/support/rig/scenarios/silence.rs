@@ -6,7 +6,7 @@ use super::super::super::error::LabError;
 use super::super::super::sip::Script;
 use super::super::report::Report;
 use super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
-use super::{Expected, answers, auto_dial, finish};
+use super::{ANSWERED, Expected, answers, auto_dial, finish};
 
 const GUARD: Duration = Duration::from_secs(4);
 /// The guard runs from the request to Asterisk, which is a moment before the INVITE.
@@ -84,12 +84,10 @@ pub(super) async fn trying_only(rig: &mut Rig, report: &mut Report) -> Result<()
     rig.backup.on_number(&number.wire, answers());
     let call = auto_dial(rig, &number).await?;
     let expected = Expected {
-        dialstatus: "ANSWER",
-        cause: 16,
-        tech: "SIP 200 OK",
         attempts: &[("PRIMARY", Some(100), "next"), ("BACKUP", Some(200), "stop")],
         primary_invites: 1,
         backup_invites: 1,
+        ..ANSWERED
     };
     let ended = finish(rig, report, &call.code, &number, &expected).await?;
     let (primary, backup) = (&ended.primary[0], &ended.backup[0]);

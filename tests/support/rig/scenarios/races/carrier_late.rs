@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::super::super::error::LabError;
+use super::super::super::super::error::{IoContext, LabError};
 use super::super::super::super::proxy::Part;
 use super::super::super::super::sip::{
-    Answer, CallRecord, CancelReaction, Outcome, Phone, PhoneCall, PhoneState, Refusal, Script,
+    Answer, CallRecord, CancelReaction, Outcome, Refusal, Script, Telephone, TelephoneState,
 };
 use super::super::super::report::Report;
 use super::super::super::{BACKUP, Entry, Number, Rig, SOON};
-use super::super::{Expected, answers, auto_dial, finish};
+use super::super::{ANSWERED, Expected, answers, auto_dial, finish};
 use super::{
     behind_a_wire, dialers_half, late_answers, nothing_left, received, responded, summary, times_ended, until,
     without_the_wire,
@@ -30,12 +30,10 @@ pub(in super::super) async fn refuses_five_times(rig: &mut Rig, report: &mut Rep
         rig.backup.on_number(&number.wire, answers());
         let call = auto_dial(rig, &number).await?;
         let expected = Expected {
-            dialstatus: "ANSWER",
-            cause: 16,
-            tech: "SIP 200 OK",
             attempts: &[(entry.carrier_id(), Some(503), "next"), (BACKUP, Some(200), "stop")],
             primary_invites: 1,
             backup_invites: 1,
+            ..ANSWERED
         };
         let ended = finish(rig, report, &call.code, &number, &expected).await?;
         let copies = ended.primary[0].responses(503).count();
@@ -217,15 +215,16 @@ fn backup_after_the_primary_woke() -> Script {
 async fn backup_carried_it(
     rig: &Rig,
     report: &mut Report,
-    phone: &Phone,
+    phone: &Telephone,
     code: &str,
     number: &Number,
 ) -> Result<Vec<u16>, LabError> {
     let end = rig.agi.wait_for_end(code, SOON + SOON).await?;
-    report.check(
-        format!("the caller was hung up after the call: {:?}", phone.state()),
-        phone.wait_for(SOON, |state| state == PhoneState::HungUp).await,
-    );
+    let is_over = |state| state == TelephoneState::Ended(200);
+    phone
+        .wait_for("the end of the call for the caller", is_over, SOON)
+        .await
+        .map_err(LabError::Missing)?;
     let attempts = rig.attempts(&end, 2).await?;
     let (primary, backup) = (rig.seen(&rig.primary, number), rig.seen(&rig.backup, number));
     report.dialer_saw(&end);
@@ -256,14 +255,14 @@ async fn backup_carried_it(
         format!("the backup's call was as long as the called party wanted: {talked:?}"),
         talked >= Some(TALKS_FOR),
     );
-    let heard = phone.heard();
+    let heard: Vec<_> = phone.heard().into_iter().filter(|heard| heard.code > 100).collect();
     let codes: Vec<u16> = heard.iter().map(|heard| heard.code).collect();
     report.equal("what the caller heard", codes.as_slice(), [180, 200].as_slice());
     let rang = backup
         .iter()
         .find_map(|call| call.responded(180))
         .map(|moment| moment.at);
-    let first: Option<Instant> = heard.first().map(|heard| heard.at);
+    let first: Option<Instant> = heard.first().map(|heard| heard.moment.at);
     report.check(
         "the caller heard nothing before the backup rang",
         first >= rang && rang.is_some(),
@@ -286,18 +285,12 @@ impl Inbound {
     }
 
     /// The telephone, and the call code by which the call is booked.
-    async fn call(&self, rig: &Rig, number: &Number) -> Result<(Phone, String), LabError> {
+    async fn call(&self, rig: &Rig, number: &Number) -> Result<(Telephone, String), LabError> {
         let code = format!("FORWARD{}", number.wire);
-        let call = PhoneCall {
-            user: "inbound".to_owned(),
-            name: code.clone(),
-            number: number.dialled.clone(),
-        };
         let server = (std::net::Ipv4Addr::LOCALHOST, rig.asterisk.ports().sip_udp).into();
-        let phone = Phone::call(server, &call).await.map_err(|source| LabError::Io {
-            what: "call Asterisk".to_owned(),
-            source,
-        })?;
+        let phone = Telephone::place(server, "inbound", &code, &number.dialled)
+            .await
+            .context(|| "call Asterisk".to_owned())?;
         received(rig, &rig.primary, number, "INVITE").await?;
         Ok((phone, code))
     }
