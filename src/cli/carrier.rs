@@ -32,7 +32,7 @@ pub(super) enum Command {
 const AFTER_HELP: &str = "Keys:
   guard_ms=3000            nothing came back for so long: the next carrier
   progress_ms=8000         neither ringing nor media for so long: the next carrier
-  fakes_progress=yes       its 180 and 183 say nothing: failures after them go to the next carrier
+  fakes_progress=yes       its 180 and 183 say nothing: failures after them go to the next carrier (agents' calls stay)
   failover_after_183=if_5xx  a server's failure soon after 183 goes to the next carrier
   preset=NAME              what answers of its provider are known to mean (crankback verdict table)
   verdict:503=stop         what an answer means: SIP code, 5xx, Q.850 cause or name, phrase:WORDS

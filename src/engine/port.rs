@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -10,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::call::{Attempt, Indication, Input, LegId, LegSpec, Now, TimeLimit};
 use crate::carrier::CarrierId;
 use crate::config::EarlyMedia;
-use crate::verdict::{AbandonReason, DialerResult};
+use crate::verdict::{AbandonReason, CarrierPolicies, DialerResult};
 
 /// One way of carrying a call out. Every method but `next` and `close` only begins its work.
 pub trait Driver: Send {
@@ -110,6 +111,10 @@ pub trait DialerContract: Send + Sync + fmt::Debug {
     fn leg_identity(&self, caller: &CallerEntry) -> String;
     /// How long the call may take, counted from now.
     fn time_limit(&self, caller: &CallerEntry, now: Now) -> TimeLimit;
+    /// What carriers' answers may mean for this caller; `policies` unless the dialer allows less.
+    fn policies(&self, _caller: &CallerEntry, policies: Arc<CarrierPolicies>) -> Arc<CarrierPolicies> {
+        policies
+    }
     /// Whether the dialer has to know this caller's legs. Only then are the next two asked.
     fn follows_legs(&self, _caller: &CallerEntry) -> bool {
         false

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use crate::call::{LegId, Now, TimeLimit};
 use crate::engine::{CallerEntry, DialerContract, PlacedLeg, now};
 use crate::store::{OtherRows, RecentChannelRow};
+use crate::verdict::CarrierPolicies;
 
 use super::recent_channels::{Occasion, RecentChannels};
 
@@ -138,6 +139,15 @@ impl DialerContract for VicidialContract {
         }
     }
 
+    /// The agent's screen holds the first channel that rings, and would go on holding a dead one: an agent's call stays with the
+    /// carrier that rang, even where that carrier is known to fake it.
+    fn policies(&self, caller: &CallerEntry, policies: Arc<CarrierPolicies>) -> Arc<CarrierPolicies> {
+        match CallKind::of(&caller.caller_name) {
+            CallKind::Manual | CallKind::ThreeWay => Arc::new(policies.without_failover_after_progress()),
+            CallKind::AutoDial | CallKind::Foreign => policies,
+        }
+    }
+
     /// At the answer of an auto-dialled call VICIdial looks its trunk channel up and redirects it.
     fn follows_legs(&self, caller: &CallerEntry) -> bool {
         self.recent_channels.is_some() && CallKind::of(&caller.caller_name) == CallKind::AutoDial
@@ -194,6 +204,7 @@ fn row(caller: &CallerEntry, leg: PlacedLeg) -> RecentChannelRow {
 mod tests {
     use super::*;
     use crate::carrier::CarrierId;
+    use crate::verdict::{CarrierPolicy, FailoverAfter183};
 
     fn contract() -> VicidialContract {
         let rules = TimeRules {
@@ -254,6 +265,28 @@ mod tests {
             ("", CallKind::Foreign),
         ] {
             assert_eq!(CallKind::of(code), kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_agents_call_stays_with_the_carrier_that_rang() {
+        let fakes = CarrierPolicy {
+            fakes_progress: true,
+            failover_after_183: FailoverAfter183::IfServerFailure,
+            ..CarrierPolicy::default()
+        };
+        let policies: Arc<CarrierPolicies> = Arc::new([(CarrierId::from("A"), fakes)].into_iter().collect());
+        for (code, may_go_on) in [
+            ("V1210007450000000008", true),
+            ("M1210007450000000008", false),
+            ("DC000008W1210007450W", false),
+            ("Mary Poppins", true),
+        ] {
+            let of_call = contract().policies(&caller(code, None, None, false), Arc::clone(&policies));
+            let policy = of_call.of(&CarrierId::from("A"));
+            assert_eq!(policy.fakes_progress, may_go_on, "{code}");
+            let after_183 = policy.failover_after_183 == FailoverAfter183::IfServerFailure;
+            assert_eq!(after_183, may_go_on, "{code}");
         }
     }
 

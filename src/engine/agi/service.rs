@@ -77,7 +77,7 @@ impl Service {
                 dial_string: caller.dial_string.clone(),
                 campaign: caller.campaign.clone(),
             }),
-            policies: shared.policies.load_full(),
+            policies: shared.contract.policies(&caller, shared.policies.load_full()),
             limit: shared.contract.time_limit(&caller, now),
             maximum_attempts: shared.policy.load().maximum_attempts,
             // Dial() itself rings.

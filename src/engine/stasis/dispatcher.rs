@@ -240,7 +240,7 @@ impl Dispatcher {
         let routes = self.shared.routes.load();
         let spec = CallSpec {
             plan: routes.plan(&request),
-            policies: self.shared.policies.load_full(),
+            policies: self.shared.contract.policies(caller, self.shared.policies.load_full()),
             limit: self.shared.contract.time_limit(caller, now),
             maximum_attempts: self.shared.policy.load().maximum_attempts,
             ring_at_once: caller.has_option('r'),
