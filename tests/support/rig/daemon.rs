@@ -13,7 +13,7 @@ use super::super::error::{IoContext, LabError};
 
 /// `WatchdogSec=` of the unit file.
 pub const WATCHDOG: Duration = Duration::from_secs(5);
-const START_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// How the program is called: by its own name, or as a part of the running one.

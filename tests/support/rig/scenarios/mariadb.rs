@@ -12,7 +12,7 @@ use super::super::report::Report;
 use super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
 use super::{answers, auto_dial, refuses};
 
-const STORE_URL: &str = "CRANKBACK_STORE__URL";
+pub(super) const STORE_URL: &str = "CRANKBACK_STORE__URL";
 
 /// Carriers, routes and attempts are in MariaDB. Its server is killed: calls fail over as before, and their attempts are on
 /// record once the server is back.

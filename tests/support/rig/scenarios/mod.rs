@@ -3,6 +3,7 @@
 mod away;
 mod callers;
 mod check;
+mod dialers;
 mod edits;
 mod ends;
 mod failures;
@@ -153,6 +154,7 @@ pub const ALL: &[Scenario] = scenarios![
     "daemon killed with an attempt out" Short => records::killed_with_an_attempt_out,
     "database locked, daemon killed" Short => records::database_locked,
     "tables in MariaDB, its server killed" Short => mariadb::server_killed,
+    "two dialers on one database" Short => dialers::two,
     "VICIdial finds the backup's leg" Short only(Stasis, "Dial() places legs of which nothing is written")
         => recent_channels::found,
     "VICIdial's table missing, locked, gone" Short only(Stasis, "Dial() places legs of which nothing is written")

@@ -198,7 +198,8 @@ async fn expired(rig: &Rig) -> Result<u64, LabError> {
         .unwrap_or_default())
 }
 
-async fn back_to_the_file(rig: &mut Rig) -> Result<(), LabError> {
+/// The daemon on its SQLite file again.
+pub(super) async fn back_to_the_file(rig: &mut Rig) -> Result<(), LabError> {
     rig.take_daemon()?.stop().await?;
     rig.start_daemon().await?;
     Ok(())
