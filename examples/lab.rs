@@ -16,7 +16,7 @@ use serde_json::Value;
 use support::rig::daemon::Program;
 use support::rig::report::Report;
 use support::rig::scenarios::{ALL, Length, Scenario};
-use support::rig::{Engine, Rig, run_cases};
+use support::rig::{Engine, Rig, own_runtime, run_cases};
 use support::roots::AsteriskVersion;
 
 /// First argument of the copy of this program that plays crankback itself.
@@ -95,7 +95,7 @@ async fn lab(arguments: &Arguments) -> ExitCode {
         .into_iter()
         .map(|version| {
             let cases = cases.clone();
-            tokio::spawn(async move {
+            own_runtime().spawn(async move {
                 let program = Program {
                     path: std::env::current_exe().expect("the path of this program"),
                     arguments: vec![BE_CRANKBACK.to_owned()],

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use support::rig::daemon::Program;
 use support::rig::report::Report;
 use support::rig::scenarios::{ALL, Scenario};
-use support::rig::{Engine, run_cases};
+use support::rig::{Engine, own_runtime, run_cases};
 use support::roots::AsteriskVersion;
 
 #[tokio::main]
@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
     let wanted = &wanted;
     let runs = [AsteriskVersion::V22, AsteriskVersion::V16].map(|version| {
         let runs = Engine::ALL.map(|engine| (engine, wanted_cases(wanted, engine, version)));
-        tokio::spawn(async move {
+        own_runtime().spawn(async move {
             let mut reports = Vec::new();
             for (engine, cases) in runs {
                 if !cases.is_empty() {

@@ -190,6 +190,18 @@ pub struct Rig {
     _closed_tcp: ClosedTcpPort,
 }
 
+/// A runtime for one Asterisk with its carriers and cases; it lives as long as the process. What the cases of one Asterisk block
+/// must not hold up the carriers of the other: a task that waits behind a blocked one is not taken over by another thread.
+pub fn own_runtime() -> tokio::runtime::Handle {
+    const THREADS: usize = 4;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()
+        .expect("a tokio runtime");
+    Box::leak(Box::new(runtime)).handle().clone()
+}
+
 /// Starts a rig and runs cases on it, one after the other; every report is shown as soon as it is there. The rig is handed
 /// back so that it can be kept.
 pub async fn run_cases(

@@ -38,15 +38,13 @@ impl Checked {
     }
 }
 
-fn check(rig: &Rig, environment: &[(&str, &str)]) -> Result<Checked, LabError> {
-    let run = |arguments: &[&str]| {
-        let mut command = rig.program.command(&rig.config, arguments);
-        command
-            .envs(environment.iter().copied())
-            .output()
-            .context(|| "run crankback check".to_owned())
+async fn check(rig: &Rig, environment: &[(&str, &str)]) -> Result<Checked, LabError> {
+    let run = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::from(rig.program.command(&rig.config, arguments));
+        let output = command.envs(environment.iter().copied()).output();
+        output.await.context(|| "run crankback check".to_owned())
     };
-    let output = run(&["-o", "json", "check"])?;
+    let output = run(&["-o", "json", "check"]).await?;
     let json: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| LabError::Missing(format!("crankback check printed no JSON: {error}")))?;
     let findings = json["findings"].as_array().cloned().unwrap_or_default();
@@ -58,7 +56,7 @@ fn check(rig: &Rig, environment: &[(&str, &str)]) -> Result<Checked, LabError> {
     Ok(Checked {
         exit: output.status.code(),
         complaints: complaints.map(complaint).collect(),
-        text: String::from_utf8_lossy(&run(&["check"])?.stdout).into_owned(),
+        text: String::from_utf8_lossy(&run(&["check"]).await?.stdout).into_owned(),
     })
 }
 
@@ -88,7 +86,7 @@ async fn expect(rig: &Rig, report: &mut Report, exit: i32, broken: &[&str]) -> R
 async fn expect_exactly(rig: &Rig, report: &mut Report, exit: i32, expected: &[&str]) -> Result<(), LabError> {
     let began = Instant::now();
     loop {
-        let checked = check(rig, &[])?;
+        let checked = check(rig, &[]).await?;
         if checked.has_exactly(expected) || began.elapsed() > SOON {
             compare(report, &checked, exit, expected);
             return Ok(());
@@ -152,7 +150,10 @@ async fn while_edited(
 pub(super) async fn healthy(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     expect(rig, report, 2, &[]).await?;
     let complaints_before = rig.asterisk.complaints()?.len();
-    report.note(format!("crankback check says:\n{}", check(rig, &[])?.text.trim_end()));
+    report.note(format!(
+        "crankback check says:\n{}",
+        check(rig, &[]).await?.text.trim_end()
+    ));
     rig.wait_until_empty(SOON).await?;
     let complaints = rig.asterisk.complaints()?;
     let new = &complaints[complaints_before..];
@@ -168,7 +169,7 @@ pub(super) async fn healthy(rig: &mut Rig, report: &mut Report) -> Result<(), La
 }
 
 pub(super) async fn wrong_password(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    let checked = check(rig, &[("CRANKBACK_ARI__PASSWORD", "wrong-and-secret")])?;
+    let checked = check(rig, &[("CRANKBACK_ARI__PASSWORD", "wrong-and-secret")]).await?;
     compare(report, &checked, 1, &["error ari: http://127.0.0.1:"]);
     let says = |text: &str| checked.text.contains(text);
     report.check("it is told why", says("refused the ARI user or its password"));
@@ -179,23 +180,23 @@ pub(super) async fn wrong_password(rig: &mut Rig, report: &mut Report) -> Result
 /// The right login adds no complaint; a wrong one is a mistake of the configuration, a closed port only a warning.
 pub(super) async fn manager_interface(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     let address = format!("127.0.0.1:{}", rig.asterisk.ports().ami);
-    let login = |address: &str, secret: &str| {
+    let login = async |address: &str, secret: &str| {
         let variables = [
             ("CRANKBACK_AMI__ADDRESS", address),
             ("CRANKBACK_AMI__USERNAME", AMI_USER),
             ("CRANKBACK_AMI__PASSWORD", secret),
         ];
-        check(rig, &variables)
+        check(rig, &variables).await
     };
-    let right = login(&address, AMI_SECRET)?;
+    let right = login(&address, AMI_SECRET).await?;
     compare(report, &right, 2, &usual(rig));
     report.check("it says that it asked", right.text.contains(&address));
-    let wrong = login(&address, "wrong-and-secret")?;
+    let wrong = login(&address, "wrong-and-secret").await?;
     let refused = [usual(rig), vec!["error ami: 127.0.0.1:"]].concat();
     compare(report, &wrong, 1, &refused);
     report.check("it is told why", wrong.text.contains("the login as cron was refused"));
     report.check("no secret is told", !wrong.text.contains("wrong-and-secret"));
-    let away = login("127.0.0.1:1", AMI_SECRET)?;
+    let away = login("127.0.0.1:1", AMI_SECRET).await?;
     let away_complaints = [usual(rig), vec!["warning ami: 127.0.0.1:"]].concat();
     compare(report, &away, 2, &away_complaints);
     Ok(())
@@ -298,7 +299,7 @@ pub(super) async fn carriers(rig: &mut Rig, report: &mut Report) -> Result<(), L
          UPDATE vicidial_server_carriers SET dialplan_entry = \
          'exten => _81NXXNXXXXXX,1,Dial(DAHDI/g1/${{EXTEN:1}},,To)' WHERE carrier_id = '{BACKUP}'"
     ))?;
-    let seen = check(rig, &[]);
+    let seen = check(rig, &[]).await;
     change(
         "DELETE FROM vicidial_server_carriers; INSERT INTO vicidial_server_carriers SELECT * FROM kept; DROP TABLE kept",
     )?;
@@ -326,7 +327,7 @@ pub(super) async fn no_daemon(rig: &mut Rig, report: &mut Report) -> Result<(), 
 pub(super) async fn no_asterisk(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     rig.take_daemon()?.stop().await?;
     rig.asterisk.kill();
-    let checked = check(rig, &[]);
+    let checked = check(rig, &[]).await;
     rig.restart_asterisk().await?;
     rig.start_daemon().await?;
     rig.wait_until_unreachable().await?;

@@ -81,7 +81,7 @@ fn never_connected(report: &mut Report, backup: &[CallRecord]) {
 }
 
 /// What the primary does at the moment at which the caller hangs up.
-const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE: Duration = Duration::from_millis(700);
 
 /// Places a call for each offset; each caller hangs up so many milliseconds after the moment at which the primary acts.
 async fn hang_up_around(
@@ -145,10 +145,10 @@ pub(in super::super) async fn hangs_up_with_the_answer(rig: &mut Rig, report: &m
         .after(PAUSE)
         .finally(Answer::with_rtp());
     // 20 calls; the outermost leave no doubt about the order.
-    let offsets = [-100, -50, -20]
+    let offsets = [-600, -100, -20]
         .into_iter()
         .chain((-7..=6).step_by(1))
-        .chain([20, 50, 100]);
+        .chain([20, 100, 600]);
     let calls = hang_up_around(rig, offsets, &primary, &rings()).await?;
     let (mut cancelled, mut hung_up, mut answered) = (0, 0, 0);
     for (call, number) in &calls {
