@@ -47,6 +47,12 @@ fn ends(story: &Story) -> BTreeMap<u32, usize> {
     ends
 }
 
+/// Legs that went out because a carrier refused the request before: they are no attempts of their own.
+fn repairs(story: &Story) -> usize {
+    let is_repair = |it: &&Command| matches!(it, Command::StartLeg(spec) if spec.repair.is_some());
+    story.said.iter().filter(is_repair).count()
+}
+
 fn connected(story: &Story) -> usize {
     let connects = story.said.iter().filter(|it| matches!(it, Command::Connect(_)));
     connects.count()
@@ -79,7 +85,9 @@ proptest! {
             prop_assert!(!over_before || story.call.is_over(), "the end is the end");
             prop_assert!(ends(&story).values().all(|ends| *ends <= 1), "each leg is settled once");
         }
-        prop_assert!(story.carriers_tried().len() <= 3);
+        let (repairs, attempts) = (repairs(&story), story.carriers_tried().len());
+        prop_assert!(attempts - repairs <= 3, "three attempts");
+        prop_assert!(repairs <= attempts - repairs, "a refused request is repaired once at most");
         prop_assert!(last_words(&story) <= 1, "one last word");
         prop_assert!(connected(&story) <= 1, "one answered leg");
         prop_assert!(story.call.is_over() || last_words(&story) == 0, "a result ends the call");
