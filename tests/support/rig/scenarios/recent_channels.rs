@@ -18,8 +18,9 @@ use super::super::{BACKUP, DIAL_TIMEOUT, Entry, Number, Rig, SOON};
 use super::mariadb::{start_beside_vicidial, told};
 use super::{answers_and_waits, auto_dial, refuses};
 
-/// How long each leg is out while VICIdial looks at the channels: long for a busy machine, short of the no-response guard.
-const VISIBLE: Duration = Duration::from_secs(3);
+/// How long each leg is out while VICIdial looks at the channels: long for a busy machine, short of the 12 s that a carrier has
+/// after its 100.
+const VISIBLE: Duration = Duration::from_secs(5);
 /// Said once for each row that is not written.
 const NOT_WRITTEN: &str = "is not written in time";
 
