@@ -36,6 +36,7 @@ use crate::notify::{self, Notifier};
 use crate::spool::{Spool, SpoolError};
 use crate::store::{IfMissing, Store, StoreError};
 use crate::vicidial::contract::VicidialContract;
+use crate::vicidial::recent_channels::RecentChannels;
 
 use engine_choice::Teller;
 use fast_agi::FastAgi;
@@ -111,6 +112,8 @@ pub async fn run(
     let started_ms = now().wall_ms;
     let settings = Arc::new(settings);
     let store = Store::open(&settings.store.url, IfMissing::Create).await?;
+    let recent_channels = RecentChannels::beside_vicidial(&settings.store.url, settings.server.ip).await?;
+    let recent_channel_counters = recent_channels.as_ref().map(|channels| Arc::clone(channels.counters()));
     let live_settings: LiveSettings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
     let door = Door::open();
     let health_record = health::Record {
@@ -163,6 +166,7 @@ pub async fn run(
             waiting: waiting.clone(),
             tables: tables.clone(),
             ari_state: state.clone(),
+            recent_channels: recent_channel_counters.clone(),
         };
         let cancel = no_more_metrics.clone();
         tokio::spawn(metrics::keep_open(address, metrics.clone(), gauges.refresh(), cancel));
@@ -211,6 +215,7 @@ pub async fn run(
         engine: Arc::clone(&counters),
         waiting: waiting.clone(),
         agi_counters: agi_counters.clone(),
+        recent_channels: recent_channel_counters,
         leaving: leaving.clone(),
     };
     let no_more_operators = CancellationToken::new();
@@ -231,12 +236,15 @@ pub async fn run(
     let calls = Calls {
         routes: live_tables.routes,
         policies: live_tables.policies,
-        contract: Arc::new(VicidialContract::new(
-            settings.server.number,
-            first_serial,
-            call_settings.rules,
-            live_tables.timeouts,
-        )),
+        contract: Arc::new(
+            VicidialContract::new(
+                settings.server.number,
+                first_serial,
+                call_settings.rules,
+                live_tables.timeouts,
+            )
+            .with_recent_channels(recent_channels),
+        ),
         runner: RunnerShared {
             door: door.clone(),
             health,

@@ -23,6 +23,8 @@ mod health;
 mod import;
 #[path = "store_conformance/latency.rs"]
 mod latency;
+#[path = "store_conformance/recent_channels.rs"]
+mod recent_channels;
 #[path = "store_conformance/rights.rs"]
 mod rights;
 #[path = "store_conformance/routes.rs"]
@@ -76,7 +78,7 @@ fn main() -> ExitCode {
 
     let mut trials = Vec::new();
     for place in &places {
-        let on_both: [&[(&str, Case)]; 9] = [
+        let on_both: [&[(&str, Case)]; 10] = [
             &schema::CASES,
             &routes::CASES,
             &carriers::CASES,
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
             &command_line::CASES,
             &health::CASES,
             &import::CASES,
+            &recent_channels::CASES,
             &latency::CASES,
         ];
         for (name, case) in on_both.concat() {

@@ -8,6 +8,11 @@ use crate::verdict::{Evidence, SipReply};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LegId(pub u32);
 
+impl LegId {
+    /// The first leg of a call.
+    pub const FIRST: Self = Self(1);
+}
+
 impl fmt::Display for LegId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

@@ -9,6 +9,7 @@ use crate::ari;
 use crate::engine::{Door, HealthDesk, LiveState, LiveView, now};
 use crate::metrics::{Metrics, Refresh};
 use crate::spool::Waiting;
+use crate::vicidial::recent_channels::RecentChannelCounters;
 
 use super::tables::Tables;
 
@@ -22,6 +23,8 @@ pub(super) struct Gauges {
     pub waiting: Waiting,
     pub tables: Tables,
     pub ari_state: watch::Receiver<ari::State>,
+    /// With VICIdial's database.
+    pub recent_channels: Option<Arc<RecentChannelCounters>>,
 }
 
 impl Gauges {
@@ -47,6 +50,10 @@ impl Gauges {
         let stale_since_ms = self.tables.published().stale.map(|stale| stale.since_ms);
         let stale_ms = stale_since_ms.map_or(0, |since_ms| now().wall_ms.saturating_sub(since_ms));
         metrics.tables_stale(Duration::from_millis(u64::try_from(stale_ms).unwrap_or(0)));
+        let expiries = self.recent_channels.iter().flat_map(|counters| counters.expired());
+        for (occasion, expiry, count) in expiries {
+            metrics.recent_channel_expiries(occasion.as_str(), expiry.as_str(), count);
+        }
         metrics.ari_connected(matches!(*self.ari_state.borrow(), ari::State::Connected { .. }));
     }
 }

@@ -17,6 +17,7 @@ use crate::notify::Notifier;
 use crate::snapshot::Snapshot;
 use crate::spool::Waiting;
 use crate::vicidial::edits::EditState;
+use crate::vicidial::recent_channels::RecentChannelCounters;
 
 use super::carriers;
 use super::fast_agi;
@@ -44,6 +45,8 @@ pub(super) struct Handle {
     pub engine: Arc<EngineCounters>,
     pub waiting: Waiting,
     pub agi_counters: fast_agi::Counters,
+    /// With VICIdial's database.
+    pub recent_channels: Option<Arc<RecentChannelCounters>>,
     pub leaving: CancellationToken,
 }
 
@@ -106,6 +109,11 @@ impl Handle {
         counters.insert("health_mailbox_overflows".to_owned(), self.health.overflows());
         counters.extend(notices::counters(&self.notifier));
         counters.extend(agi.map(|(name, count)| (name.to_owned(), count)));
+        if let Some(rows) = &self.recent_channels {
+            counters.insert("recent_channels_written".to_owned(), rows.written());
+            let expired = rows.expired().map(|(_, _, count)| count).sum();
+            counters.insert("recent_channels_expired".to_owned(), expired);
+        }
         counters
     }
 

@@ -45,7 +45,7 @@ impl Calls {
         let limits = routes.call_limits(&caller.carrier);
         CallSpec {
             plan: routes.plan(&request, fitness),
-            policies: self.policies.load_full(),
+            policies: self.contract.policies(caller, self.policies.load_full()),
             limit: self.contract.time_limit(caller, limits.setup, now),
             maximum_attempts: limits.attempts.unwrap_or(self.policy.load().maximum_attempts),
             // Dial() itself rings, and offers what the trunk allows.

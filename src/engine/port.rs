@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::call::{Attempt, Indication, Input, LegId, LegSpec, Now, TimeLimit};
 use crate::carrier::CarrierId;
 use crate::config::EarlyMedia;
-use crate::verdict::{AbandonReason, DialerResult};
+use crate::verdict::{AbandonReason, CarrierPolicies, DialerResult};
 
 /// One way of carrying a call out. Every method but `next` and `close` only begins its work.
 pub trait Driver: Send {
@@ -90,6 +92,19 @@ impl CallerEntry {
     }
 }
 
+/// A leg that Asterisk has made, as a dialer may have to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedLeg {
+    /// Which leg of its call.
+    pub leg: LegId,
+    /// Its channel's id (Asterisk's uniqueid).
+    pub channel_id: String,
+    /// Its channel's name.
+    pub channel_name: String,
+    /// The id of the oldest channel of the call (Asterisk's linkedid); empty when Asterisk did not tell it any more.
+    pub linked_id: String,
+}
+
 /// What a dialer expects of whoever replaces its `Dial()`.
 pub trait DialerContract: Send + Sync + fmt::Debug {
     /// A channel id for the next leg of this caller. Never the same twice.
@@ -97,6 +112,20 @@ pub trait DialerContract: Send + Sync + fmt::Debug {
     /// How long the call may take, counted from now; `setup` is what its entry carrier has instead of the set-up time of all
     /// calls.
     fn time_limit(&self, caller: &CallerEntry, setup: Option<Duration>, now: Now) -> TimeLimit;
+    /// What carriers' answers may mean for this caller; `policies` unless the dialer allows less.
+    fn policies(&self, _caller: &CallerEntry, policies: Arc<CarrierPolicies>) -> Arc<CarrierPolicies> {
+        policies
+    }
+    /// Whether the dialer has to know this caller's legs. Only then are the next two asked.
+    fn follows_legs(&self, _caller: &CallerEntry) -> bool {
+        false
+    }
+    /// A leg is on its way. Never waits.
+    fn leg_started(&self, _caller: &CallerEntry, _leg: PlacedLeg) {}
+    /// A leg is answered, and its caller about to be: resolves when that may happen, in good time whatever goes wrong.
+    fn before_answer(&self, _caller: &CallerEntry, _leg: PlacedLeg) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// What holds for every call.

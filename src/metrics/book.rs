@@ -18,8 +18,8 @@ use crate::carrier::CarrierId;
 use crate::health::{Change, Class, OperatorWord, State};
 
 use super::names::{
-    self, AttemptLabels, BuildLabels, CarrierLabels, CarrierStateLabels, ChangeLabels, Name, OperatorLabels,
-    ReasonLabels, StateLabels,
+    self, AttemptLabels, BuildLabels, CarrierLabels, CarrierStateLabels, ChangeLabels, Name, OccasionLabels,
+    OperatorLabels, ReasonLabels, StateLabels,
 };
 
 type Ratio = Gauge<f64, AtomicU64>;
@@ -34,6 +34,7 @@ pub struct Metrics {
     attempts_waiting: Gauge,
     tables_stale: Ratio,
     ari_connected: Gauge,
+    recent_channel_expiries: Family<OccasionLabels, Counter>,
     legs_out: Family<CarrierLabels, Gauge>,
     legs_limit: Family<CarrierLabels, Gauge>,
     cps_limit: Family<CarrierLabels, Gauge>,
@@ -73,6 +74,7 @@ impl Metrics {
             attempts_waiting: register(&mut registry, names::ATTEMPTS_WAITING, Gauge::default()),
             tables_stale: register(&mut registry, names::TABLES_STALE, Gauge::default()),
             ari_connected: register(&mut registry, names::ARI_CONNECTED, Gauge::default()),
+            recent_channel_expiries: register(&mut registry, names::RECENT_CHANNEL_EXPIRIES, Family::default()),
             legs_out: register(&mut registry, names::LEGS_OUT, Family::default()),
             legs_limit: register(&mut registry, names::LEGS_LIMIT, Family::default()),
             cps_limit: register(&mut registry, names::CPS_LIMIT, Family::default()),
@@ -124,6 +126,16 @@ impl Metrics {
     /// Whether Asterisk's events come in.
     pub fn ari_connected(&self, is_connected: bool) {
         self.ari_connected.set(is_connected.into());
+    }
+
+    /// So many rows of VICIdial's table were not written in time on this occasion for this reason, altogether.
+    pub fn recent_channel_expiries(&self, occasion: &'static str, reason: &'static str, count: u64) {
+        let labels = OccasionLabels { occasion, reason };
+        // They are counted where they happen; here stands what was counted.
+        self.recent_channel_expiries
+            .get_or_create(&labels)
+            .inner()
+            .store(count, Ordering::Relaxed);
     }
 
     /// What admission's books say of each carrier. Carriers that are not in them any more are dropped.
@@ -256,6 +268,11 @@ mod tests {
     #[test]
     fn what_happens_is_counted_under_its_labels() {
         let (metrics, a) = (Metrics::new(), CarrierId::from("A"));
+        metrics.recent_channel_expiries("answer", "timeout", 2);
+        assert_has(
+            &metrics,
+            r#"crankback_recent_channel_expiries_total{occasion="answer",reason="timeout"} 2"#,
+        );
         metrics.attempt(&a, "next", "sip_code");
         metrics.clone().attempt(&a, "next", "sip_code");
         metrics.failover_gap(Duration::from_millis(7));

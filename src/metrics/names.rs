@@ -34,6 +34,10 @@ pub(super) const TABLES_STALE: Name = name(
     "For how long the tables could not be read; 0 while they can",
 );
 pub(super) const ARI_CONNECTED: Name = name("crankback_ari_connected", "1 while Asterisk's events come in");
+pub(super) const RECENT_CHANNEL_EXPIRIES: Name = name(
+    "crankback_recent_channel_expiries",
+    "Rows of VICIdial's cid_channels_recent that were not written in time, by occasion (start of a leg, answer) and reason",
+);
 pub(super) const LEGS_OUT: Name = name("crankback_carrier_legs", "Legs that are out through a carrier");
 pub(super) const LEGS_LIMIT: Name = name(
     "crankback_carrier_legs_limit",
@@ -123,6 +127,13 @@ pub(super) struct ReasonLabels {
     pub(super) reason: &'static str,
 }
 
+/// `{occasion,reason}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OccasionLabels {
+    pub(super) occasion: &'static str,
+    pub(super) reason: &'static str,
+}
+
 /// `{carrier,from,to}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ChangeLabels {
@@ -145,6 +156,7 @@ mod tests {
             ATTEMPTS_WAITING,
             TABLES_STALE,
             ARI_CONNECTED,
+            RECENT_CHANNEL_EXPIRIES,
             LEGS_OUT,
             LEGS_LIMIT,
             CPS_LIMIT,

@@ -1,4 +1,4 @@
-//! The store: our own tables, and the tables of VICIdial that we read. One file a table.
+//! The store: our own tables, and the tables of VICIdial that we read or write rows of. One file a table.
 //!
 //! Owns the SQL, the schema and its migrations (`sql/`), and the one thread that holds the connection. It must not know
 //! what a route or an attempt means: it keeps rows. The hot path of a call never waits for it.
@@ -28,6 +28,7 @@ mod transaction;
 mod url;
 mod vicidial_campaigns;
 mod vicidial_conf_templates;
+mod vicidial_recent_channels;
 mod vicidial_server_carriers;
 mod vicidial_servers;
 
@@ -46,4 +47,5 @@ pub use owner::{IfMissing, Store};
 pub use routing_tables::{Fingerprint, RoutingTables};
 pub use url::{MariaDbAddress, NotAStoreUrl, StoreUrl, Tls};
 pub use vicidial_campaigns::CampaignRow;
+pub use vicidial_recent_channels::{OtherRows, RecentChannelRow};
 pub use vicidial_servers::ServerRow;

@@ -36,6 +36,17 @@ impl CarrierPolicies {
     pub fn of(&self, carrier: &CarrierId) -> &CarrierPolicy {
         self.differing.get(carrier).unwrap_or(&self.default)
     }
+
+    /// The same, but no carrier's failure after 180 or 183 goes to the next one.
+    #[must_use]
+    pub fn without_failover_after_progress(&self) -> Self {
+        let mut policies = self.clone();
+        for policy in policies.differing.values_mut() {
+            policy.fakes_progress = false;
+            policy.failover_after_183 = FailoverAfter183::Never;
+        }
+        policies
+    }
 }
 
 impl FromIterator<(CarrierId, CarrierPolicy)> for CarrierPolicies {

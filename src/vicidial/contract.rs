@@ -6,9 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use futures_util::future::BoxFuture;
 
-use crate::call::{Now, TimeLimit};
-use crate::engine::{CallerEntry, DialerContract};
+use crate::call::{LegId, Now, TimeLimit};
+use crate::engine::{CallerEntry, DialerContract, PlacedLeg, now};
+use crate::store::{OtherRows, RecentChannelRow};
+use crate::verdict::CarrierPolicies;
+
+use super::recent_channels::{Occasion, RecentChannels};
 
 /// What kind of call a call code (the caller id name) stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +66,13 @@ pub struct VicidialContract {
     serial: AtomicU32,
     rules: Arc<ArcSwap<TimeRules>>,
     dial_timeouts: DialTimeouts,
+    recent_channels: Option<RecentChannels>,
 }
 
 /// Serial numbers have six digits.
 const SERIALS: u32 = 1_000_000;
+/// By how much the clocks of a dialer and of the database may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(15);
 
 impl VicidialContract {
     /// `server_number` (0 to 99) tells the dialers of one database apart; `first_serial` should differ from one start of the
@@ -80,7 +88,15 @@ impl VicidialContract {
             serial: AtomicU32::new(first_serial),
             rules,
             dial_timeouts,
+            recent_channels: None,
         }
+    }
+
+    /// Tells VICIdial, from now on, which trunk channel an auto-dialled call has.
+    #[must_use]
+    pub fn with_recent_channels(mut self, recent_channels: Option<RecentChannels>) -> Self {
+        self.recent_channels = recent_channels;
+        self
     }
 }
 
@@ -122,12 +138,73 @@ impl DialerContract for VicidialContract {
             minimum_attempt: rules.minimum_attempt,
         }
     }
+
+    /// The agent's screen holds the first channel that rings, and would go on holding a dead one: an agent's call stays with the
+    /// carrier that rang, even where that carrier is known to fake it.
+    fn policies(&self, caller: &CallerEntry, policies: Arc<CarrierPolicies>) -> Arc<CarrierPolicies> {
+        match CallKind::of(&caller.caller_name) {
+            CallKind::Manual | CallKind::ThreeWay => Arc::new(policies.without_failover_after_progress()),
+            CallKind::AutoDial | CallKind::Foreign => policies,
+        }
+    }
+
+    /// At the answer of an auto-dialled call VICIdial looks its trunk channel up and redirects it.
+    fn follows_legs(&self, caller: &CallerEntry) -> bool {
+        self.recent_channels.is_some() && CallKind::of(&caller.caller_name) == CallKind::AutoDial
+    }
+
+    /// VICIdial itself looks at Asterisk's channels every 0.4 s: without this row a call that is answered sooner is not found.
+    fn leg_started(&self, caller: &CallerEntry, leg: PlacedLeg) {
+        if let Some(channels) = &self.recent_channels {
+            let others = other_rows(caller, leg.leg);
+            let _nobody_waits = channels.hand_over(row(caller, leg), others, Occasion::Start);
+        }
+    }
+
+    /// VICIdial takes the first row that it finds: that of an earlier leg would send its redirect to a dead channel, and two
+    /// seconds later the customer would be dropped.
+    fn before_answer(&self, caller: &CallerEntry, leg: PlacedLeg) -> BoxFuture<'static, ()> {
+        match (&self.recent_channels, other_rows(caller, leg.leg)) {
+            (Some(channels), others @ OtherRows::Delete { .. }) => {
+                let settled = channels.hand_over(row(caller, leg), others, Occasion::Answer);
+                Box::pin(async {
+                    // Written, given up or refused: each is counted where it happens.
+                    let _either = settled.await;
+                })
+            }
+            (Some(_), OtherRows::Keep) | (None, _) => Box::pin(std::future::ready(())),
+        }
+    }
+}
+
+/// Earlier legs of the call may have left rows, and VICIdial writes them up to a moment after such a leg has ended.
+fn other_rows(caller: &CallerEntry, leg: LegId) -> OtherRows {
+    if leg == LegId::FIRST {
+        return OtherRows::Keep;
+    }
+    let age_ms = u64::try_from(now().wall_ms - caller.created_ms).unwrap_or_default();
+    OtherRows::Delete {
+        not_older_than: Duration::from_millis(age_ms) + CLOCKS_DIFFER,
+    }
+}
+
+fn row(caller: &CallerEntry, leg: PlacedLeg) -> RecentChannelRow {
+    RecentChannelRow {
+        // As VICIdial reads it: what stands after a blank is no part of the code.
+        call_code: caller.caller_name.split(' ').next().unwrap_or_default().to_owned(),
+        caller_channel: caller.channel_name.clone(),
+        caller_uniqueid: caller.channel_id.clone(),
+        leg_channel: leg.channel_name,
+        leg_uniqueid: leg.channel_id,
+        linked_id: leg.linked_id,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::carrier::CarrierId;
+    use crate::verdict::{CarrierPolicy, FailoverAfter183};
 
     fn contract() -> VicidialContract {
         let rules = TimeRules {
@@ -188,6 +265,28 @@ mod tests {
             ("", CallKind::Foreign),
         ] {
             assert_eq!(CallKind::of(code), kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_agents_call_stays_with_the_carrier_that_rang() {
+        let fakes = CarrierPolicy {
+            fakes_progress: true,
+            failover_after_183: FailoverAfter183::IfServerFailure,
+            ..CarrierPolicy::default()
+        };
+        let policies: Arc<CarrierPolicies> = Arc::new([(CarrierId::from("A"), fakes)].into_iter().collect());
+        for (code, may_go_on) in [
+            ("V1210007450000000008", true),
+            ("M1210007450000000008", false),
+            ("DC000008W1210007450W", false),
+            ("Mary Poppins", true),
+        ] {
+            let of_call = contract().policies(&caller(code, None, None, false), Arc::clone(&policies));
+            let policy = of_call.of(&CarrierId::from("A"));
+            assert_eq!(policy.fakes_progress, may_go_on, "{code}");
+            let after_183 = policy.failover_after_183 == FailoverAfter183::IfServerFailure;
+            assert_eq!(after_183, may_go_on, "{code}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! VICIdial: its carrier table read into carriers, and the one line of a carrier's dialplan that hands calls to us.
+//! VICIdial: its carrier table read into carriers, the one line of a carrier's dialplan that hands calls to us, and what it
+//! expects of whoever replaces its `Dial()`.
 //!
 //! Owns what VICIdial means by its columns. It must not know routes, calls or channels.
 
@@ -7,4 +8,5 @@ pub mod carriers;
 pub mod contract;
 pub mod dial_line;
 pub mod edits;
+pub mod recent_channels;
 pub mod sip_server;

@@ -115,6 +115,24 @@ impl Scene<'_> {
             .expect("the store opens")
     }
 
+    /// A number that another program reads.
+    pub async fn number(&self, query: &str) -> i64 {
+        match &self.stage.place {
+            Place::Sqlite => {
+                let database = rusqlite::Connection::open(&self.name).expect("a second connection");
+                database.query_row(query, [], |row| row.get(0)).expect("the query runs")
+            }
+            Place::MariaDb(server) => {
+                let mut administrator = server.administrator().await;
+                let database = format!("USE {}", self.name);
+                administrator.query_drop(database).await.expect("the statement runs");
+                let number = administrator.query_first(query).await.expect("the query runs");
+                administrator.disconnect().await.expect("leaves");
+                number.expect("there is a row")
+            }
+        }
+    }
+
     /// Runs statements as another program would.
     pub async fn sql(&self, statements: &str) {
         match &self.stage.place {

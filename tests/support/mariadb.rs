@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, mpsc};
 
@@ -87,6 +87,23 @@ CREATE TABLE servers (
   generate_vicidial_conf ENUM('Y', 'N') DEFAULT 'Y',
   rebuild_conf_files     ENUM('Y', 'N') DEFAULT 'N'
 ) ENGINE=MyISAM;
+";
+
+/// VICIdial's table of trunk channels for the dialer 127.0.0.1.
+pub const RECENT_CHANNELS: &str = "cid_channels_recent_127000000001";
+/// That table, with VICIdial's columns, in the server's own engine.
+pub const RECENT_CHANNELS_TABLE: &str = "
+CREATE TABLE cid_channels_recent_127000000001 (
+  caller_id_name      VARCHAR(30) NOT NULL,
+  connected_line_name VARCHAR(30) NOT NULL,
+  call_date           DATETIME,
+  channel             VARCHAR(100) DEFAULT '',
+  dest_channel        VARCHAR(100) DEFAULT '',
+  linkedid            VARCHAR(20)  DEFAULT '',
+  dest_uniqueid       VARCHAR(20)  DEFAULT '',
+  uniqueid            VARCHAR(20)  DEFAULT ''
+);
+CREATE INDEX recent_channels_by_date ON cid_channels_recent_127000000001 (call_date);
 ";
 
 /// Installs the server's program where it is missing: the packages without a service.
@@ -203,7 +220,8 @@ impl Server {
     /// Runs the program until it says that it is ready; what it said when it ended instead.
     fn launch(&self) -> Result<Child, String> {
         let directory = self.directory.path();
-        let mut process = Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args(["--pdeathsig", "KILL"])
             .arg(program("mariadbd"))
             .env("TMPDIR", directory.join(TEMPORARY))
@@ -220,11 +238,10 @@ impl Server {
             .args(&self.more_options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("setpriv starts");
-        let log = process.stderr.take().expect("is piped");
-        match wait_until_ready(log) {
+            .stderr(Stdio::piped());
+        let (process, ready) = run_until_ready(command);
+        let mut process = process.recv().expect("setpriv starts");
+        match ready.recv().expect("the reader tells") {
             Ok(()) => Ok(process),
             Err(log) => {
                 let _ended = process.wait();
@@ -324,10 +341,17 @@ fn send(process: &Child, signal: Signal) {
     kill(Pid::from_raw(pid), signal).expect("the server can be signalled");
 }
 
-/// Reads the log until the server is ready, and then on in the background, lest it blocks. A log that ends is an error.
-fn wait_until_ready(log: ChildStderr) -> Result<(), String> {
+/// Runs the server and reads its log to the end, lest it blocks: the process, and whether it is ready. A log that ends is an
+/// error.
+///
+/// A thread of its own does both: the process would not outlive the thread that starts it.
+fn run_until_ready(mut command: Command) -> (mpsc::Receiver<Child>, mpsc::Receiver<Result<(), String>>) {
+    let (started, process) = mpsc::channel();
     let (ready, is_ready) = mpsc::channel();
     std::thread::spawn(move || {
+        let mut process = command.spawn().expect("setpriv starts");
+        let log = process.stderr.take().expect("is piped");
+        let _nobody_waits = started.send(process);
         let mut seen = String::new();
         for line in BufReader::new(log).lines().map_while(Result::ok) {
             if line.contains("ready for connections") {
@@ -338,7 +362,7 @@ fn wait_until_ready(log: ChildStderr) -> Result<(), String> {
         }
         let _was_ready_before = ready.send(Err(seen));
     });
-    is_ready.recv().expect("the reader tells")
+    (process, is_ready)
 }
 
 /// MariaDB refuses to run as root unless it is told to.

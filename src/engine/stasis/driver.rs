@@ -4,6 +4,7 @@
 //! the caller (200 ms on Asterisk 16 while it is in no bridge) never delays a leg.
 
 mod events;
+mod follow;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tracing::{debug, info, warn};
 
 use crate::ari::{self, Capabilities, Channel, Client};
@@ -67,6 +68,8 @@ pub(super) struct StasisDriver {
     ring_indicated: bool,
     progress_indicated: bool,
     tech_told: bool,
+    /// The id of the oldest channel of the call, once somebody had to know it.
+    linked_id: Arc<OnceCell<String>>,
     legs: BTreeMap<LegId, Leg>,
     mailbox: mpsc::Receiver<CallEvent>,
     post: mpsc::Sender<CallEvent>,
@@ -118,6 +121,7 @@ impl StasisDriver {
             ring_indicated: false,
             progress_indicated: false,
             tech_told: false,
+            linked_id: Arc::default(),
             legs: BTreeMap::new(),
             mailbox,
             post,
@@ -235,6 +239,8 @@ impl StasisDriver {
                 }
                 if leg.abandoned.is_some() {
                     self.hang_up(id);
+                } else {
+                    self.tell_of_start(id);
                 }
                 self.inputs.push_back(Input::Leg(id, LegEvent::Started));
             }
@@ -332,8 +338,18 @@ impl Driver for StasisDriver {
         let (ari, caller) = (self.tools.ari.clone(), self.caller.clone());
         let (channel, placement, capabilities) = (leg.channel.clone(), leg.placement, self.tools.capabilities);
         let variables = answer_variables(&caller, leg);
+        let before_answer = self.before_answer(id);
         self.lane.push(async move {
-            execute::connect(&ari, &caller, &channel, placement, &variables, &capabilities).await;
+            execute::connect(
+                &ari,
+                &caller,
+                &channel,
+                placement,
+                &variables,
+                &capabilities,
+                before_answer,
+            )
+            .await;
             Done::Connected(id)
         });
     }

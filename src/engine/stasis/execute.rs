@@ -203,8 +203,14 @@ pub(super) async fn signs_of_life(ari: &Client, channel: &str) -> Result<Option<
     Ok(text.as_deref().and_then(SipReply::parse))
 }
 
+/// The id of the oldest channel of a caller's call; empty when it is not known any more.
+pub(super) async fn linked_id(ari: &Client, caller: &str) -> String {
+    let linked_id = ari.channels().get_variable(caller, "CHANNEL(linkedid)").await;
+    linked_id.ok().flatten().unwrap_or_default()
+}
+
 /// Connects an answered leg and the caller, then answers the caller: by then everything that a dialer reads at the answer is
-/// in its place.
+/// in its place, what `before_answer` sees to included.
 pub(super) async fn connect(
     ari: &Client,
     caller: &CallerEntry,
@@ -212,6 +218,7 @@ pub(super) async fn connect(
     placement: Placement,
     variables: &[Variable],
     capabilities: &Capabilities,
+    before_answer: impl Future<Output = ()>,
 ) {
     let bridge = async {
         if placement == Placement::Originated {
@@ -221,7 +228,7 @@ pub(super) async fn connect(
             .await;
         }
     };
-    tokio::join!(bridge, set_all(ari, &caller.channel_id, variables));
+    tokio::join!(bridge, set_all(ari, &caller.channel_id, variables), before_answer);
     if !caller.is_up {
         insist("answer", &caller.channel_id, || async {
             ari.channels().answer(&caller.channel_id).await

@@ -7,31 +7,17 @@ use mysql_async::prelude::Queryable;
 
 use super::super::super::agi_listener::AgiRecord;
 use super::super::super::error::LabError;
-use super::super::super::mariadb::{self, Flavour, Server, VICIDIAL_TABLES};
+use super::super::super::mariadb::{self, Flavour, RECENT_CHANNELS_TABLE, Server, VICIDIAL_TABLES};
 use super::super::report::Report;
 use super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
 use super::{answers, auto_dial, refuses};
 
-const STORE_URL: &str = "CRANKBACK_STORE__URL";
+pub(super) const STORE_URL: &str = "CRANKBACK_STORE__URL";
 
 /// Carriers, routes and attempts are in MariaDB. Its server is killed: calls fail over as before, and their attempts are on
 /// record once the server is back.
 pub(super) async fn server_killed(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    let server = start_server().await?;
-    let database = server.new_database().await;
-    let mut administrator = server.administrator().await;
-    let rows = rig.carrier_rows()?;
-    for statements in [&format!("USE {database}"), VICIDIAL_TABLES, &rows] {
-        administrator.query_drop(statements).await.map_err(told)?;
-    }
-    rig.crankback_with(STORE_URL, &server.url("custom", &database), "db migrate")
-        .await?;
-    rig.take_daemon()?.stop().await?;
-    rig.start_daemon_with(&[(STORE_URL, &server.url("cron", &database))])
-        .await?;
-    rig.crankback("route add --entry PRIMARY --carrier BACKUP --priority 2")
-        .await?;
-
+    let (server, database) = start_beside_vicidial(rig).await?;
     let before = fails_over(rig, report).await?;
     report.check(
         "the attempts are in MariaDB",
@@ -58,6 +44,30 @@ pub(super) async fn server_killed(rig: &mut Rig, report: &mut Report) -> Result<
     rig.take_daemon()?.stop().await?;
     rig.start_daemon().await?;
     Ok(())
+}
+
+/// A server with VICIdial's tables, and the daemon on it with a backup for `PRIMARY`.
+pub(super) async fn start_beside_vicidial(rig: &mut Rig) -> Result<(Server, String), LabError> {
+    let server = start_server().await?;
+    let database = server.new_database().await;
+    let mut administrator = server.administrator().await;
+    let rows = rig.carrier_rows()?;
+    for statements in [
+        &format!("USE {database}"),
+        VICIDIAL_TABLES,
+        RECENT_CHANNELS_TABLE,
+        &rows,
+    ] {
+        administrator.query_drop(statements).await.map_err(told)?;
+    }
+    rig.crankback_with(STORE_URL, &server.url("custom", &database), "db migrate")
+        .await?;
+    rig.take_daemon()?.stop().await?;
+    rig.start_daemon_with(&[(STORE_URL, &server.url("cron", &database))])
+        .await?;
+    rig.crankback("route add --entry PRIMARY --carrier BACKUP --priority 2")
+        .await?;
+    Ok((server, database))
 }
 
 /// Installs what it needs, which may take a while, and blocks.
@@ -101,6 +111,6 @@ async fn count_attempts(server: &Server, database: &str, call: &AgiRecord, count
     tokio::time::timeout(2 * SOON, look).await.unwrap_or(Ok(false))
 }
 
-fn told(error: impl std::error::Error) -> LabError {
+pub(super) fn told(error: impl std::error::Error) -> LabError {
     LabError::Missing(format!("a private MariaDB: {error}"))
 }

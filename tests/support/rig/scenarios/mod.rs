@@ -3,6 +3,7 @@
 mod away;
 mod callers;
 mod check;
+mod dialers;
 mod edits;
 mod ends;
 mod engines;
@@ -18,6 +19,7 @@ mod operator_word;
 mod own_limits;
 mod parity;
 mod races;
+mod recent_channels;
 mod records;
 mod redirect;
 mod redirection;
@@ -100,6 +102,8 @@ pub const ALL: &[Scenario] = scenarios![
     "manual call, 503, backup answers" Short => callers::manual,
     "manual call, early media" Short => callers::manual_early_media,
     "three-way call, 503, backup answers" Short => callers::three_way,
+    "faked ringing, then 503: V goes on, M and DC stay" Short => callers::after_faked_ringing,
+    "the leg inherits from its caller" Short => callers::inheritance,
     "trunk channel as caller, 503, backup answers" Short => callers::trunk_channel,
     "telephone, ringing" Short => media::ringing,
     "telephone, early media" Short => media::early_media,
@@ -135,6 +139,8 @@ pub const ALL: &[Scenario] = scenarios![
     "parity, chan_sip or PJSIP, M" Short => parity::old_driver_manual,
     "parity, chan_sip or PJSIP, DC" Short => parity::old_driver_three_way,
     "redirected to 8368" Short => redirect::daemon_alive,
+    "redirected after a late 503, parked, transferred" Short => redirect::after_a_late_refusal,
+    "redirected after faked ringing, parked, transferred" Short => redirect::after_faked_ringing,
     "redirected to 8368, daemon killed" Short => redirect::daemon_killed,
     "redirected to 8368, its place stays taken" Short => redirect::keeps_its_place,
     "302 to itself" Short => redirection::to_itself,
@@ -154,6 +160,11 @@ pub const ALL: &[Scenario] = scenarios![
     "daemon killed with an attempt out" Short => records::killed_with_an_attempt_out,
     "database locked, daemon killed" Short => records::database_locked,
     "tables in MariaDB, its server killed" Short => mariadb::server_killed,
+    "two dialers on one database" Short => dialers::two,
+    "VICIdial finds the backup's leg" Short only(Stasis, "Dial() places legs of which nothing is written")
+        => recent_channels::found,
+    "VICIdial's table missing, locked, gone" Short only(Stasis, "Dial() places legs of which nothing is written")
+        => recent_channels::not_written,
     "connection cut for 1 s" Short => away::cut_for_a_second,
     "connection cut for 60 s" Long => away::cut_for_a_minute,
     "Asterisk restarted" Short => away::asterisk_restarted,

@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 use crankback::control::StatusView;
 
 use super::super::super::agi_listener::AgiKind;
+use super::super::super::ami::ChannelRow;
+use super::super::super::asterisk::dialplan::{AGENT_CONFERENCE, CUSTOMER_EXTENSION};
+use super::super::super::dialer::DEFAULT_CONTEXT;
 use super::super::super::error::LabError;
+use super::super::super::sip::{CallRecord, Refusal, Script};
 use super::super::report::Report;
 use super::super::{BACKUP, Engine, Entry, Rig, SOON};
-use super::{answers, answers_and_waits, auto_dial};
+use super::{answers, answers_and_waits, auto_dial, refuses};
 
 /// How long the customer must stay untouched.
 const LEFT_ALONE: Duration = Duration::from_secs(10);
@@ -154,6 +158,86 @@ async fn reaches(rig: &Rig, report: &mut Report, when: &str, carrier: &str) -> R
         format!("INVITEs at the primary and the backup {when}"),
         invites,
         expected,
+    );
+    Ok(())
+}
+
+/// The primary said 100, and 503 a second and a half later: VICIdial has seen its channel by then.
+pub(super) async fn after_a_late_refusal(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    failed_over(rig, report, Script::new().trying()).await
+}
+
+/// The primary is known to fake ringing, and refuses after it.
+pub(super) async fn after_faked_ringing(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    rig.crankback("carrier set PRIMARY fakes_progress=yes").await?;
+    let result = failed_over(rig, report, Script::new().trying().ringing()).await;
+    rig.crankback("carrier set PRIMARY fakes_progress=").await?;
+    result
+}
+
+/// The backup's customer is taken, then parked in another extension, then sent out again: each time it stays untouched.
+async fn failed_over(rig: &mut Rig, report: &mut Report, primary: Script) -> Result<(), LabError> {
+    let number = rig.number(Entry::Primary);
+    let refuses_late = primary.after(Duration::from_millis(1_500)).finally(Refusal::code(503));
+    rig.primary.on_number(&number.wire, refuses_late);
+    rig.backup.on_number(&number.wire, answers_and_waits());
+    let call = auto_dial(rig, &number).await?;
+    report.check("the originate succeeded", call.response().await?.answered);
+    let customer = rig.dialer.take_customer(&call).await?;
+    let end = rig.agi.wait_for_end(&call.code, SOON).await?;
+    report.dialer_saw(&end);
+    report.equal("DIALSTATUS", end.dialstatus.as_str(), "ANSWER");
+    report.equal("HANGUPCAUSE", end.hangup_cause, Some(16));
+    report.check(
+        format!("{} is the backup's", customer.name),
+        customer.name.starts_with("PJSIP/backup-"),
+    );
+    alone_in(rig, report, &customer, CUSTOMER_EXTENSION).await?;
+    rig.asterisk
+        .ami()
+        .redirect(&customer.name, DEFAULT_CONTEXT, AGENT_CONFERENCE)
+        .await?;
+    alone_in(rig, report, &customer, AGENT_CONFERENCE).await?;
+
+    // A blind transfer: the customer's own channel dials, through crankback again.
+    let third = rig.number(Entry::Primary);
+    rig.primary.on_number(&third.wire, refuses(503));
+    rig.backup.on_number(&third.wire, answers_and_waits());
+    rig.asterisk
+        .ami()
+        .redirect(&customer.name, DEFAULT_CONTEXT, &third.dialled)
+        .await?;
+    let began = Instant::now();
+    while !rig.seen(&rig.backup, &third).iter().any(CallRecord::is_active) && began.elapsed() < SOON {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (customers, thirds) = (rig.seen(&rig.backup, &number), rig.seen(&rig.backup, &third));
+    report.check("the third party has answered", thirds.iter().any(CallRecord::is_active));
+    report.check("the customer is up", customers.iter().any(CallRecord::is_active));
+    rig.backup.hang_up_all();
+    rig.wait_until_empty(SOON).await?;
+    report.carrier_saw("PRIMARY", &rig.seen(&rig.primary, &number));
+    report.carrier_saw(BACKUP, &customers);
+    report.equal("INVITEs for the customer", customers.len(), 1);
+    report.equal("INVITEs for the third party", thirds.len(), 1);
+    Ok(())
+}
+
+/// Waits until the customer is the only channel, which is when both halves of its caller have ended, and looks where it is.
+async fn alone_in(rig: &Rig, report: &mut Report, customer: &ChannelRow, extension: &str) -> Result<(), LabError> {
+    let began = Instant::now();
+    let is_there = |rows: &[ChannelRow]| match rows {
+        [row] => row.name == customer.name && row.state == "Up" && row.extension == extension,
+        _ => false,
+    };
+    let mut channels = rig.asterisk.ami().core_show_channels().await?;
+    while !is_there(&channels) && began.elapsed() < SOON {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        channels = rig.asterisk.ami().core_show_channels().await?;
+    }
+    report.check(
+        format!("the customer is alone in {extension}: {channels:?}"),
+        is_there(&channels),
     );
     Ok(())
 }
