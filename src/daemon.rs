@@ -13,6 +13,7 @@ mod operator_words;
 mod operators;
 mod probes;
 mod records;
+mod registrations;
 mod reload;
 mod survivors;
 mod tables;
@@ -197,6 +198,14 @@ pub async fn run(
         tables.clone(),
         health.clone(),
     ));
+    if let Some(login) = settings.ami.login.clone() {
+        tokio::spawn(registrations::ask_asterisk(
+            login,
+            settings.probe.interval,
+            tables.clone(),
+            health.clone(),
+        ));
+    }
     let health_is_over = CancellationToken::new();
     let health_kept = tokio::spawn(health_record.keep(health.clone(), health_is_over.clone()));
     let handle = Handle {

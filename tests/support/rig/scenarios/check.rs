@@ -104,7 +104,7 @@ fn compare(report: &mut Report, checked: &Checked, exit: i32, expected: &[&str])
 }
 
 /// A file of Asterisk that has another text for a while.
-struct Edit {
+pub(super) struct Edit {
     path: PathBuf,
     before: String,
     reload: &'static str,
@@ -112,7 +112,13 @@ struct Edit {
 
 impl Edit {
     /// Replaces `from`, which must be there, and reloads.
-    async fn make(rig: &Rig, file: &str, from: &str, to: &str, reload: &'static str) -> Result<Self, LabError> {
+    pub(super) async fn make(
+        rig: &Rig,
+        file: &str,
+        from: &str,
+        to: &str,
+        reload: &'static str,
+    ) -> Result<Self, LabError> {
         let path = rig.asterisk.directory().join("etc").join(file);
         let before = std::fs::read_to_string(&path).context(|| format!("read {}", path.display()))?;
         if !before.contains(from) {
@@ -123,7 +129,7 @@ impl Edit {
         Ok(edit)
     }
 
-    async fn undo(self, rig: &Rig) -> Result<(), LabError> {
+    pub(super) async fn undo(self, rig: &Rig) -> Result<(), LabError> {
         self.write(rig, &self.before).await
     }
 

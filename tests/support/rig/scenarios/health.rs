@@ -8,11 +8,13 @@ use crankback::store::AttemptFilter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::super::super::asterisk::{AMI_SECRET, AMI_USER};
 use super::super::super::dialer::PlacedCall;
 use super::super::super::error::{IoContext, LabError};
 use super::super::super::sip::{Answer, Reply, Script};
 use super::super::report::Report;
 use super::super::{BACKUP, DIAL_TIMEOUT, Entry, Number, Rig, SERVER_IP, SOON};
+use super::check::Edit;
 use super::{auto_dial, load, refuses};
 
 /// Calls follow the states of carriers.
@@ -129,6 +131,44 @@ async fn wait_for_state(rig: &Rig, state: &str) -> Result<(), LabError> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
+}
+
+/// The registrar refuses: calls go to the backup until it takes the registration again.
+pub(super) async fn registration_refused(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let address = rig.primary.addr();
+    let registration = format!(
+        "[primary-registration]\ntype = registration\ntransport = transport-udp\nserver_uri = sip:{address}\n\
+         client_uri = sip:acct@{address}\nretry_interval = 1\nforbidden_retry_interval = 1\nmax_retries = 1000\n"
+    );
+    let (before, reload) = ("[transport-tcp]", "module reload res_pjsip_outbound_registration.so");
+    let edit = Edit::make(rig, "pjsip.conf", before, &format!("{registration}{before}"), reload).await?;
+    let manager = format!("127.0.0.1:{}", rig.asterisk.ports().ami);
+    let settings = [
+        ("CRANKBACK_AMI__ADDRESS", manager.as_str()),
+        ("CRANKBACK_AMI__USERNAME", AMI_USER),
+        ("CRANKBACK_AMI__PASSWORD", AMI_SECRET),
+        ("CRANKBACK_PROBE__INTERVAL_S", "2"),
+    ];
+    begin(rig, &settings).await?;
+    rig.sql(&format!(
+        "UPDATE vicidial_server_carriers SET account_entry = '{registration}' WHERE carrier_id = 'PRIMARY'"
+    ))?;
+    rig.crankback("reload").await?;
+
+    rig.primary.set_register_reply(Reply::Code(403));
+    rig.asterisk.cli("pjsip send register primary-registration").await?;
+    wait_for_state(rig, "standby").await?;
+    let without = offer(rig, 3, 10, |_| answers_briefly()).await?;
+    all_answered(rig, report, &without).await?;
+    report.equal("calls at the primary and the backup", reached(rig, &without), (0, 3));
+
+    rig.primary.set_register_reply(Reply::Code(200));
+    wait_for_state(rig, "active").await?;
+    let with = offer(rig, 3, 10, |_| answers_briefly()).await?;
+    all_answered(rig, report, &with).await?;
+    report.equal("calls with the registration", reached(rig, &with), (3, 0));
+    edit.undo(rig).await?;
+    end(rig).await
 }
 
 /// Waits until the primary has been asked with OPTIONS so often again.

@@ -227,6 +227,7 @@ pub const ALL: &[Scenario] = scenarios![
     "200 calls, every second primary 503" Short => load::burst,
     "200 calls, the backup at its limits" Short => load::limits,
     "health: silent primary under 10 calls/s, then back" Short => health::silent_then_back,
+    "health: registration refused" Short => health::registration_refused,
     "health: 503 storm at 20 calls/s" Short => health::storm,
     "health: probes fine, INVITEs dead" Short => health::probes_fine_invites_dead,
     "health: probes dead, INVITEs fine" Short => health::probes_dead_invites_fine,
