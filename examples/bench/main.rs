@@ -1,0 +1,224 @@
+//! The bench: plain `Dial()`, the stasis engine and the agi engine on one Asterisk, under the same SIP load, in one run.
+//!
+//! `cargo run --release --example bench` places calls at 30 and 80 a second. The first carrier refuses every call with 503 and
+//! the second answers; then the same with a first carrier that answers. The ways take turns in short blocks, so that what the
+//! machine does meanwhile hits all of them. Plain `Dial()` fails over in the dialplan, as people write it by hand. Only ratios
+//! count: the machine is noisy.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod capture;
+mod figures;
+mod sipp;
+mod stand;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use serde_json::{Value, json};
+
+use capture::{Capture, moments};
+use figures::{Figures, ratio};
+use stand::Stand;
+use support::error::LabError;
+use support::roots::AsteriskVersion;
+
+/// First argument of the copy of this program that plays crankback itself.
+const BE_CRANKBACK: &str = "be-crankback";
+
+/// Measures calls through crankback against the same calls through plain `Dial()`.
+#[derive(Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    /// Which Asterisk
+    #[arg(long, value_enum, default_value_t = Asterisk::V22)]
+    asterisk: Asterisk,
+    /// One short round: under a minute, for a first look
+    #[arg(long)]
+    quick: bool,
+    /// Print an object for machines on standard output; everything else goes to standard error
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Asterisk {
+    #[value(name = "22")]
+    V22,
+    #[value(name = "16")]
+    V16,
+}
+
+/// Who carries a block of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// `Dial()`, and another `Dial()` after it.
+    Native,
+    /// crankback over FastAGI.
+    Agi,
+    /// crankback over ARI.
+    Stasis,
+}
+
+impl Way {
+    /// In the order in which they take turns.
+    const ALL: [Self; 3] = [Self::Native, Self::Agi, Self::Stasis];
+
+    /// Its name in the output.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Agi => "agi",
+            Self::Stasis => "stasis",
+        }
+    }
+}
+
+/// What the first carrier does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Primary {
+    /// 503.
+    Refuses,
+    /// It answers.
+    Healthy,
+}
+
+/// One block: who, at which rate, towards which carrier.
+type Block = (u32, Primary, Way);
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next();
+    let mut arguments = arguments.peekable();
+    if arguments.next_if(|first| first == BE_CRANKBACK).is_some() {
+        return crankback::cli::main(std::iter::once(OsString::from("crankback")).chain(arguments));
+    }
+    let arguments = Arguments::parse_from(program.into_iter().chain(arguments));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a tokio runtime");
+    match runtime.block_on(bench(&arguments)) {
+        Ok(all_answered) if all_answered => ExitCode::SUCCESS,
+        Ok(_) => {
+            eprintln!("bench: some calls were not answered: the figures are of the others");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn bench(arguments: &Arguments) -> Result<bool, LabError> {
+    const RATES: [u32; 2] = [30, 80];
+    let version = match arguments.asterisk {
+        Asterisk::V22 => AsteriskVersion::V22,
+        Asterisk::V16 => AsteriskVersion::V16,
+    };
+    let (rounds, seconds) = if arguments.quick { (1, 3) } else { (3, 10) };
+    let mut stand = Stand::start(version).await?;
+    let capture = Capture::start(&stand.file("bench.pcap"), &stand.ports.all())?;
+    // What is slow the first time only is not measured.
+    for way in Way::ALL {
+        stand.block(way, Primary::Refuses, 10, 20).await?;
+    }
+    let mut placed: Vec<(Block, Vec<String>)> = Vec::new();
+    let mut figures: HashMap<Block, Figures> = HashMap::new();
+    for rate in RATES {
+        for primary in [Primary::Refuses, Primary::Healthy] {
+            for round in 1..=rounds {
+                for way in Way::ALL {
+                    eprintln!("{rate}/s, {primary:?}, {}, round {round} of {rounds}", way.as_str());
+                    let cost = stand.block(way, primary, rate, rate * seconds).await?;
+                    let sum = figures.entry((rate, primary, way)).or_default();
+                    sum.asterisk_cpu += cost.asterisk_cpu;
+                    sum.daemon_cpu += cost.daemon_cpu;
+                    placed.push(((rate, primary, way), cost.numbers));
+                }
+            }
+        }
+    }
+    let calls = moments(&capture.finish()?, stand.ports);
+    for (block, numbers) in &placed {
+        let sum = figures.entry(*block).or_default();
+        numbers.iter().for_each(|number| sum.add(calls.get(number)));
+    }
+    if arguments.json {
+        let rates: Vec<Value> = RATES.iter().map(|&rate| rate_json(rate, &figures)).collect();
+        println!("{}", json!({ "asterisk": version.to_string(), "rates": rates }));
+    }
+    let table = table(version, &RATES, &figures);
+    match arguments.json {
+        true => eprint!("{table}"),
+        false => print!("{table}"),
+    }
+    Ok(figures.values().all(|figures| figures.answered == figures.calls))
+}
+
+fn rate_json(rate: u32, figures: &HashMap<Block, Figures>) -> Value {
+    let of = |primary| {
+        let native = figures.get(&(rate, primary, Way::Native)).cloned().unwrap_or_default();
+        let ways = Way::ALL.iter().filter_map(|&way| {
+            let figures = figures.get(&(rate, primary, way))?;
+            Some((way.as_str().to_owned(), figures.json(&native)))
+        });
+        ways.collect::<serde_json::Map<_, _>>()
+    };
+    let mut object = of(Primary::Refuses);
+    object.insert("rate".to_owned(), json!(rate));
+    object.insert("healthy_primary".to_owned(), Value::Object(of(Primary::Healthy)));
+    Value::Object(object)
+}
+
+fn table(version: AsteriskVersion, rates: &[u32], figures: &HashMap<Block, Figures>) -> String {
+    let mut text = format!(
+        "\nAsterisk {version}\n{:>5} {:<9} {:<7} {:>9}  {:>26} {:>6}  {:>26}  {:>16} {:>6} {:>10}\n",
+        "rate",
+        "primary",
+        "way",
+        "answered",
+        "gap p50/p90/p99 ms",
+        "ratio",
+        "PDD p50/p90/p99 ms",
+        "Asterisk ms/call",
+        "ratio",
+        "daemon ms"
+    );
+    for &rate in rates {
+        for primary in [Primary::Refuses, Primary::Healthy] {
+            let native = figures.get(&(rate, primary, Way::Native));
+            for way in Way::ALL {
+                let Some(own) = figures.get(&(rate, primary, way)) else {
+                    continue;
+                };
+                let three = |of: &dyn Fn(usize) -> Option<f64>| {
+                    [50, 90, 99]
+                        .map(|percent| of(percent).map_or("-".to_owned(), |ms| format!("{ms:.2}")))
+                        .join(" / ")
+                };
+                let times = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
+                let gap_ratio = ratio(own.gap_ms(50), native.and_then(|native| native.gap_ms(50)));
+                let cpu_ratio = ratio(Some(own.asterisk_cpu_ms()), native.map(Figures::asterisk_cpu_ms));
+                text.push_str(&format!(
+                    "{rate:>5} {:<9} {:<7} {:>4}/{:<4}  {:>26} {:>6}  {:>26}  {:>16.2} {:>6} {:>10.2}\n",
+                    format!("{primary:?}").to_lowercase(),
+                    way.as_str(),
+                    own.answered,
+                    own.calls,
+                    three(&|percent| own.gap_ms(percent)),
+                    times(gap_ratio),
+                    three(&|percent| own.delay_ms(percent)),
+                    own.asterisk_cpu_ms(),
+                    times(cpu_ratio),
+                    own.daemon_cpu_ms(),
+                ));
+            }
+        }
+    }
+    text
+}
