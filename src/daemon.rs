@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::ari;
-use crate::config::{ConfigError, Listen, OwnOptions, Settings};
+use crate::config::{ConfigError, Listen, Settings};
 use crate::control::Handlers;
 use crate::engine::stasis::{Dispatcher, Shared};
 use crate::engine::{Calls, Door, EngineCounters, LiveView, RunnerShared, now};
@@ -46,6 +46,7 @@ use gauges::Gauges;
 use handle::Handle;
 use lost::Lost;
 use operator_words::Words;
+use probes::Witnesses;
 use records::Records;
 use reload::{LiveCallSettings, LiveSettings, Reload};
 use survivors::Survivors;
@@ -182,30 +183,15 @@ pub async fn run(
     let words = Words::keep(rows, store.clone(), health.clone(), notifier.clone()).await;
     let figures = CarrierFigures::open();
     tokio::spawn(health::tell_changes(health.clone(), metrics.clone(), notifier.clone()));
-    if settings.probe.options == OwnOptions::On {
-        let probe = settings.probe.clone();
-        tokio::spawn(probes::send_options(
-            probe,
-            tables.clone(),
-            health.clone(),
-            metrics.clone(),
-            figures.clone(),
-        ));
-    }
-    tokio::spawn(probes::ask_asterisk(
-        client.clone(),
-        state.clone(),
-        tables.clone(),
-        health.clone(),
-    ));
-    if let Some(login) = settings.ami.login.clone() {
-        tokio::spawn(registrations::ask_asterisk(
-            login,
-            settings.probe.interval,
-            tables.clone(),
-            health.clone(),
-        ));
-    }
+    let witnesses = Witnesses {
+        asterisk: client.clone(),
+        ari_state: state.clone(),
+        tables: tables.clone(),
+        desk: health.clone(),
+        metrics: metrics.clone(),
+        figures: figures.clone(),
+    };
+    witnesses.watch(&settings);
     let health_is_over = CancellationToken::new();
     let health_kept = tokio::spawn(health_record.keep(health.clone(), health_is_over.clone()));
     let handle = Handle {

@@ -1,4 +1,5 @@
-//! The probes that run, while the daemon runs: our own OPTIONS, and Asterisk's word about its endpoints.
+//! Who watches carriers without calls, while the daemon runs: our own OPTIONS, and Asterisk's word about its endpoints and its
+//! registrations.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use tracing::{debug, warn};
 
 use crate::ari::{self, Client};
 use crate::carrier::CarrierId;
-use crate::config::ProbeSettings;
+use crate::config::{OwnOptions, ProbeSettings, Settings};
 use crate::engine::{HealthDesk, now};
 use crate::health::{Report, Witness};
 use crate::metrics::Metrics;
@@ -18,6 +19,7 @@ use crate::snapshot::Snapshot;
 use crate::vicidial::sip_server::{KnownBy, SipServer};
 
 use super::figures::CarrierFigures;
+use super::registrations;
 use super::tables::{Published, Tables};
 
 /// How often Asterisk is asked about its endpoints. Two reports that agree make a finding, so that one lost OPTIONS is none.
@@ -25,8 +27,41 @@ const QUALIFY_EVERY: Duration = Duration::from_secs(5);
 /// Evidence that may wait; a probe waits while that is full.
 const MAILBOX: usize = 64;
 
+/// Those who look at carriers without calls, and what they need.
+pub(super) struct Witnesses {
+    pub asterisk: Client,
+    pub ari_state: watch::Receiver<ari::State>,
+    pub tables: Tables,
+    pub desk: HealthDesk,
+    pub metrics: Metrics,
+    pub figures: CarrierFigures,
+}
+
+impl Witnesses {
+    /// Lets each of them look that the configuration wants; they end with the tables.
+    pub(super) fn watch(self, settings: &Settings) {
+        let Self {
+            asterisk,
+            ari_state,
+            tables,
+            desk,
+            metrics,
+            figures,
+        } = self;
+        if settings.probe.options == OwnOptions::On {
+            let options = send_options(settings.probe.clone(), tables.clone(), desk.clone(), metrics, figures);
+            tokio::spawn(options);
+        }
+        if let Some(login) = settings.ami.login.clone() {
+            let every = settings.probe.interval;
+            tokio::spawn(registrations::ask_asterisk(login, every, tables.clone(), desk.clone()));
+        }
+        tokio::spawn(ask_asterisk(asterisk, ari_state, tables, desk));
+    }
+}
+
 /// Sends OPTIONS to the carriers of the tables, as they are edited; ends with the tables.
-pub(super) async fn send_options(
+async fn send_options(
     settings: ProbeSettings,
     tables: Tables,
     desk: HealthDesk,
@@ -89,12 +124,7 @@ fn targets(snapshot: &Snapshot, settings: &ProbeSettings) -> Vec<ProbeTarget> {
 }
 
 /// Asks Asterisk about the endpoints of the carriers: its own qualify tests the way that calls take. Ends with the tables.
-pub(super) async fn ask_asterisk(
-    asterisk: Client,
-    state: watch::Receiver<ari::State>,
-    tables: Tables,
-    desk: HealthDesk,
-) {
+async fn ask_asterisk(asterisk: Client, state: watch::Receiver<ari::State>, tables: Tables, desk: HealthDesk) {
     let published = tables.subscribe();
     drop(tables);
     let mut ask = tokio::time::interval(QUALIFY_EVERY);
