@@ -7,20 +7,16 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use serde_json::Value;
 
-use support::rig::daemon::Program;
+use support::rig::daemon::{Program, arguments_unless_crankback};
 use support::rig::report::Report;
 use support::rig::scenarios::{ALL, Length, Scenario};
 use support::rig::{Engine, Rig, own_runtime, run_cases};
 use support::roots::AsteriskVersion;
-
-/// First argument of the copy of this program that plays crankback itself.
-const BE_CRANKBACK: &str = "be-crankback";
 
 /// Places calls through real Asterisk and fake carriers and shows what crankback makes of them.
 #[derive(Parser)]
@@ -28,7 +24,7 @@ const BE_CRANKBACK: &str = "be-crankback";
 struct Arguments {
     /// Which Asterisk; both side by side when not given
     #[arg(long, value_enum)]
-    asterisk: Option<Asterisk>,
+    asterisk: Option<AsteriskVersion>,
     /// Who places the legs
     #[arg(long, value_enum, default_value_t = Engine::Stasis)]
     engine: Engine,
@@ -46,22 +42,11 @@ struct Arguments {
     json: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Asterisk {
-    #[value(name = "22")]
-    V22,
-    #[value(name = "16")]
-    V16,
-}
-
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os();
-    let program = arguments.next();
-    let mut arguments = arguments.peekable();
-    if arguments.next_if(|first| first == BE_CRANKBACK).is_some() {
-        return crankback::cli::main(std::iter::once(OsString::from("crankback")).chain(arguments));
-    }
-    let arguments = Arguments::parse_from(program.into_iter().chain(arguments));
+    let arguments = match arguments_unless_crankback() {
+        Ok(arguments) => Arguments::parse_from(arguments),
+        Err(ended) => return ended,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -71,8 +56,7 @@ fn main() -> ExitCode {
 
 async fn lab(arguments: &Arguments) -> ExitCode {
     let versions = match arguments.asterisk {
-        Some(Asterisk::V22) => vec![AsteriskVersion::V22],
-        Some(Asterisk::V16) => vec![AsteriskVersion::V16],
+        Some(version) => vec![version],
         None => vec![AsteriskVersion::V22, AsteriskVersion::V16],
     };
     let is_wanted = |case: &&Scenario| {
@@ -96,11 +80,7 @@ async fn lab(arguments: &Arguments) -> ExitCode {
         .map(|version| {
             let cases = cases.clone();
             own_runtime().spawn(async move {
-                let program = Program {
-                    path: std::env::current_exe().expect("the path of this program"),
-                    arguments: vec![BE_CRANKBACK.to_owned()],
-                    environment: Vec::new(),
-                };
+                let program = Program::itself().expect("the path of this program");
                 run_cases(version, program, engine, &cases, |report| say(json, &report.ladder())).await
             })
         })

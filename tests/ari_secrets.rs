@@ -7,40 +7,18 @@
 )]
 
 mod ari_support;
-
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+mod full_log;
 
 use ari_support::{BASIC, FakeAsterisk, PASSWORD, Reply, Seen, config, connected, event, healthy, lost};
 use crankback::ari::{self, Client, Originate};
+use full_log::FullLog;
 use futures_util::SinkExt;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
-/// Everything that any crate of the process logs, down to trace.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn no_credentials_in_urls_logs_or_debug_texts() {
-    let log = Log::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .init();
+    let log = FullLog::begin();
 
     fn some_failures(request: &Seen) -> Reply {
         match request.line.as_str() {
@@ -93,7 +71,7 @@ async fn no_credentials_in_urls_logs_or_debug_texts() {
         "the password was in use"
     );
     shown.extend(seen.into_iter().map(|seen| seen.line));
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(
         log.contains("TRACE tungstenite"),
         "the libraries' own trace lines are captured"

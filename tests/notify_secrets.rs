@@ -6,12 +6,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod full_log;
 #[allow(dead_code, reason = "shared with the other tests of notices")]
 #[path = "notify/sinks.rs"]
 mod sinks;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crankback::notify::{
@@ -19,6 +18,7 @@ use crankback::notify::{
 };
 use secrecy::SecretString;
 
+use full_log::FullLog;
 use sinks::{HttpSink, MailSink};
 
 /// Far more than anything here takes.
@@ -27,30 +27,9 @@ const SECRET: &str = "correct horse battery staple";
 const PASSWORD: &str = "hunter2hunter2";
 const TOKEN: &str = "T0KEN";
 
-/// Everything that any crate of the process logs, down to trace.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn no_secrets_in_logs_or_debug_texts() {
-    let log = Log::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .init();
+    let log = FullLog::begin();
 
     let mut http = HttpSink::start(|n| Some(if n == 0 { 500 } else { 404 }), None).await;
     let mut smtp = MailSink::start(None, None).await;
@@ -102,7 +81,7 @@ async fn no_secrets_in_logs_or_debug_texts() {
             .iter()
             .filter_map(|tried| Some(tried.result.as_ref().err()?.to_string())),
     );
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(
         log.contains("TRACE hyper"),
         "the libraries' own trace lines are captured"

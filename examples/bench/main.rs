@@ -14,42 +14,31 @@ mod stand;
 mod support;
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use serde_json::{Value, json};
 
 use capture::{Capture, moments};
 use figures::{Figures, ratio};
 use stand::Stand;
 use support::error::LabError;
+use support::rig::daemon::arguments_unless_crankback;
 use support::roots::AsteriskVersion;
-
-/// First argument of the copy of this program that plays crankback itself.
-const BE_CRANKBACK: &str = "be-crankback";
 
 /// Measures calls through crankback against the same calls through plain `Dial()`.
 #[derive(Parser)]
 #[command(name = "bench")]
 struct Arguments {
     /// Which Asterisk
-    #[arg(long, value_enum, default_value_t = Asterisk::V22)]
-    asterisk: Asterisk,
+    #[arg(long, value_enum, default_value_t = AsteriskVersion::V22)]
+    asterisk: AsteriskVersion,
     /// One short round: under a minute, for a first look
     #[arg(long)]
     quick: bool,
     /// Print an object for machines on standard output; everything else goes to standard error
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Asterisk {
-    #[value(name = "22")]
-    V22,
-    #[value(name = "16")]
-    V16,
 }
 
 /// Who carries a block of calls.
@@ -90,13 +79,10 @@ pub enum Primary {
 type Block = (u32, Primary, Way);
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os();
-    let program = arguments.next();
-    let mut arguments = arguments.peekable();
-    if arguments.next_if(|first| first == BE_CRANKBACK).is_some() {
-        return crankback::cli::main(std::iter::once(OsString::from("crankback")).chain(arguments));
-    }
-    let arguments = Arguments::parse_from(program.into_iter().chain(arguments));
+    let arguments = match arguments_unless_crankback() {
+        Ok(arguments) => Arguments::parse_from(arguments),
+        Err(ended) => return ended,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -116,10 +102,7 @@ fn main() -> ExitCode {
 
 async fn bench(arguments: &Arguments) -> Result<bool, LabError> {
     const RATES: [u32; 2] = [30, 80];
-    let version = match arguments.asterisk {
-        Asterisk::V22 => AsteriskVersion::V22,
-        Asterisk::V16 => AsteriskVersion::V16,
-    };
+    let version = arguments.asterisk;
     let (rounds, seconds) = if arguments.quick { (1, 3) } else { (3, 10) };
     let mut stand = Stand::start(version).await?;
     let capture = Capture::start(&stand.file("bench.pcap"), &stand.ports.all())?;

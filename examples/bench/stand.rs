@@ -14,7 +14,7 @@ use crate::support::asterisk::{ARI_PASSWORD, ARI_USER, Asterisk, AsteriskConfig,
 use crate::support::error::{IoContext, LabError};
 use crate::support::rig::daemon::{Daemon, Program};
 use crate::support::roots::{AsteriskVersion, Root, progress_on_stderr};
-use crate::{BE_CRANKBACK, Primary, Way};
+use crate::{Primary, Way};
 
 /// For what is left of a block to end.
 const DRAIN: Duration = Duration::from_secs(60);
@@ -120,11 +120,7 @@ impl Stand {
             path("control.sock"),
         );
         std::fs::write(&file, text).context(|| format!("write {}", file.display()))?;
-        let program = Program {
-            path: std::env::current_exe().context(|| "find this program".to_owned())?,
-            arguments: vec![BE_CRANKBACK.to_owned()],
-            environment: Vec::new(),
-        };
+        let program = Program::itself()?;
         let route = "route add --entry PRIMARY --carrier BACKUP --priority 2";
         program.run(&file, &route.split(' ').collect::<Vec<_>>())?;
         let daemon = Daemon::start(&program, &file, directory.path()).await?;

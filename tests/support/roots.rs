@@ -24,11 +24,13 @@ const EXISTING_ASTERISK: &str = "CRANKBACK_LAB_ASTERISK";
 const STAMP: &str = "lab-asterisk-version";
 
 /// The two ends of what crankback supports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum AsteriskVersion {
     /// 16: the oldest that VICIdial runs on; has `chan_sip`.
+    #[value(name = "16")]
     V16,
     /// 22: the current long-term one; PJSIP only.
+    #[value(name = "22")]
     V22,
 }
 

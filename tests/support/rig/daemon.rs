@@ -1,7 +1,8 @@
 //! The daemon as a process of its own, with this lab in the place of systemd.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -15,6 +16,24 @@ use super::super::error::{IoContext, LabError};
 pub const WATCHDOG: Duration = Duration::from_secs(5);
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// First argument of a copy of the running program that plays crankback.
+const BE_CRANKBACK: &str = "be-crankback";
+
+/// The arguments of the running program, its own name first; in a copy that [`Program::itself`] names, crankback runs instead and
+/// this is how it ended.
+pub fn arguments_unless_crankback() -> Result<Vec<OsString>, ExitCode> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match arguments.get(1) {
+        Some(first) if first == BE_CRANKBACK => {
+            let of_crankback = arguments.into_iter().skip(2);
+            Err(crankback::cli::main(
+                std::iter::once(OsString::from("crankback")).chain(of_crankback),
+            ))
+        }
+        Some(_) | None => Ok(arguments),
+    }
+}
 
 /// How the program is called: by its own name, or as a part of the running one.
 #[derive(Clone, Debug)]
@@ -32,6 +51,15 @@ pub struct Program {
 const DEGRADED: i32 = 2;
 
 impl Program {
+    /// The running program, which begins with [`arguments_unless_crankback`].
+    pub fn itself() -> Result<Self, LabError> {
+        Ok(Self {
+            path: std::env::current_exe().context(|| "find the running program".to_owned())?,
+            arguments: vec![BE_CRANKBACK.to_owned()],
+            environment: Vec::new(),
+        })
+    }
+
     /// A command of crankback.
     pub fn command(&self, config: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
