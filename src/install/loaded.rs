@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::files::{self, Places, VICIDIAL_DIALPLAN};
-use super::plan::{FilesOrNot, Plan, Wish, reaches};
+use super::plan::{FilesOrNot, InstallError, Plan, Wish, reaches};
 use crate::ami::{self, LoadedLine};
 use crate::ari;
 use crate::asterisk_conf::Dialplan;
 use crate::carrier::CarrierId;
-use crate::check::{Blind, LookingGlass, Report, dialplan};
+use crate::check::{Blind, Level, LookingGlass, Report, dialplan};
 use crate::config::Settings;
-use crate::store::{RoutingTables, Store, StoreError};
+use crate::store::{OriginalRow, RoutingTables, Store, StoreError};
 use crate::vicidial::carriers::CarrierRow;
 use crate::vicidial::dial_line::is_guarded;
 
@@ -77,17 +77,28 @@ enum Seen {
 /// The database.
 pub async fn verify(store: &Store, settings: &Settings, wish: &Wish) -> Result<Report, StoreError> {
     let mut report = Report::default();
-    match Plan::install(store, settings, wish).await {
-        Ok(plan) => unfinished(&plan, &mut report),
-        Err(super::InstallError::Store(error)) => return Err(error),
-        Err(error) => report.error("installed", error, None),
-    }
-    contexts(settings, &mut report).await;
     let tables = store.routing_tables().await?;
     let kept = store.originals().await?;
-    let installed = |row: &&CarrierRow| kept.iter().any(|kept| kept.carrier_id == row.carrier_id);
-    let rows: Vec<&CarrierRow> = tables.carriers.iter().filter(installed).collect();
-    let rows: Vec<&CarrierRow> = rows.into_iter().filter(|row| reaches(row, settings)).collect();
+    let rows = installed(&tables, &kept, settings, wish);
+    if rows.is_empty() {
+        let what = "no carrier of this dialer is installed";
+        report.warning("installed", what, Some("run `crankback conf install`"));
+    } else {
+        let named = rows
+            .iter()
+            .map(|row| row.carrier_id.clone())
+            .chain(wish.carriers.clone());
+        let wish = Wish {
+            carriers: named.collect(),
+            ..wish.clone()
+        };
+        match Plan::install(store, settings, &wish).await {
+            Ok(plan) => unfinished(&plan, &mut report),
+            Err(InstallError::Store(error)) => return Err(error),
+            Err(error) => report.error("installed", error, None),
+        }
+    }
+    contexts(settings, &mut report).await;
     let seen = loaded(settings).await;
     if let Seen::NotAsked(why) = &seen {
         let what = format!("the dialplan that runs cannot be compared line by line: {why}");
@@ -101,6 +112,19 @@ pub async fn verify(store: &Store, settings: &Settings, wish: &Wish) -> Result<R
         entry(row, &tables, settings, wish, &seen, &mut report);
     }
     Ok(report)
+}
+
+/// The rows of this dialer that are installed, of those that are wished for.
+fn installed<'a>(
+    tables: &'a RoutingTables,
+    kept: &[OriginalRow],
+    settings: &Settings,
+    wish: &Wish,
+) -> Vec<&'a CarrierRow> {
+    let is_wished = |row: &CarrierRow| wish.carriers.is_empty() || wish.carriers.contains(&row.carrier_id);
+    let is_kept = |row: &CarrierRow| kept.iter().any(|kept| kept.carrier_id == row.carrier_id);
+    let rows = tables.carriers.iter().filter(|row| reaches(row, settings));
+    rows.filter(|row| is_wished(row) && is_kept(row)).collect()
 }
 
 /// What `conf install` would still change.
@@ -250,15 +274,10 @@ pub async fn wait_until_loaded(
         let kept = store.originals().await?;
         let seen = loaded(settings).await;
         let mut report = Report::default();
-        let rows = tables.carriers.iter().filter(|row| reaches(row, settings));
-        for row in rows.filter(|row| kept.iter().any(|kept| kept.carrier_id == row.carrier_id)) {
+        for row in installed(&tables, &kept, settings, wish) {
             entry(row, &tables, settings, wish, &seen, &mut report);
         }
-        let Some(lack) = report
-            .findings
-            .iter()
-            .find(|finding| finding.level >= crate::check::Level::Warning)
-        else {
+        let Some(lack) = report.findings.iter().find(|finding| finding.level >= Level::Warning) else {
             return Ok(());
         };
         let waited = began.elapsed();

@@ -10,6 +10,7 @@ mod engines;
 mod failures;
 mod fast_agi;
 mod health;
+mod install;
 mod load;
 mod logs;
 mod mariadb;
@@ -215,6 +216,7 @@ pub const ALL: &[Scenario] = scenarios![
     "check: carriers" Short => check::carriers,
     "check: daemon not running" Short => check::no_daemon,
     "check: Asterisk stopped" Short => check::no_asterisk,
+    "installed without an editor and taken out" Short => install::in_and_out,
     "operator removes and adds a route" Short => operator::routes,
     "operator lists calls" Short => operator::calls,
     "operator disables the primary and enables it" Short => operator_word::disables_and_enables,
