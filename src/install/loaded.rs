@@ -19,8 +19,6 @@ use crate::store::{OriginalRow, RoutingTables, Store, StoreError};
 use crate::vicidial::carriers::CarrierRow;
 use crate::vicidial::dial_line::is_guarded;
 
-/// VICIdial's keepalive runs each minute; then it reloads, a second a module.
-const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How far Asterisk is.
@@ -257,7 +255,8 @@ async fn loaded(settings: &Settings) -> Seen {
     }
 }
 
-/// Waits until Asterisk has the rows, 90 s at most; tells `progress` each second what it lacks. Whether it has them is for
+/// Waits until Asterisk has the rows, `at_most` so long (VICIdial's keepalive runs each minute and then reloads, a second a
+/// module); tells `progress` each second what it lacks. Whether it has them is for
 /// [`verify`] to say.
 ///
 /// # Errors
@@ -266,6 +265,7 @@ pub async fn wait_until_loaded(
     store: &Store,
     settings: &Settings,
     wish: &Wish,
+    at_most: Duration,
     progress: impl Fn(&Waiting),
 ) -> Result<(), StoreError> {
     let began = Instant::now();
@@ -281,12 +281,12 @@ pub async fn wait_until_loaded(
             return Ok(());
         };
         let waited = began.elapsed();
-        if waited >= PATIENCE {
+        if waited >= at_most {
             return Ok(());
         }
         progress(&Waiting {
             waited,
-            at_most: PATIENCE,
+            at_most,
             lacks: lack.to_string(),
         });
         tokio::time::sleep(LOOK_EVERY).await;
