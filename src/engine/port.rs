@@ -34,6 +34,8 @@ pub trait Driver: Send {
     fn next(&mut self) -> impl Future<Output = Option<Input>> + Send;
     /// Nothing is under way and no leg or caller is held any more.
     fn is_idle(&self) -> bool;
+    /// Another process has taken the call over: its events go there, and nothing may be decided here any more.
+    fn is_replaced(&self) -> bool;
     /// The channel id of a leg, for the record.
     fn channel_id(&self, leg: LegId) -> Option<&str>;
     /// Takes away what is left of the call.

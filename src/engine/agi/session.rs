@@ -352,6 +352,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S>
         matches!(self.line, Line::Closed) && self.inputs.is_empty() && self.work.is_empty()
     }
 
+    fn is_replaced(&self) -> bool {
+        // Its session lives on the connection that Asterisk opened to this process.
+        false
+    }
+
     fn channel_id(&self, leg: LegId) -> Option<&str> {
         self.legs.get(&leg)?.channel.as_deref()
     }
