@@ -95,7 +95,9 @@ impl Stand {
             sipp::carrier(directory.path(), Carrier::Answers, answers)?,
         ];
         let mut inbound = Trunk::pjsip("caller", Ports::address(caller));
-        inbound.extra.push_str(&format!("context = {}\n", caller_kind.context()));
+        inbound
+            .extra
+            .push_str(&format!("context = {}\n", caller_kind.context()));
         let entries = [("PRIMARY", entry('9', "primary")), ("BACKUP", entry('8', "backup"))];
         let mut config = AsteriskConfig::new(4577)
             .trunk(Trunk::pjsip("primary", Ports::address(refuses)))
