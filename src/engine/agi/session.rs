@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{debug, info, warn};
 
 use self::leg::Leg;
+use super::answered;
 use super::dial::{self, Outcome, dial_arguments, whole_seconds};
 use super::ending::{Left, last_words};
 use super::sidecar::{Sidecar, Sign, Watch};
@@ -56,12 +57,12 @@ enum Ending {
     Gone,
 }
 
-const FIRST: LegId = LegId(1);
-
 /// Carries one call out over FastAGI.
 pub(super) struct AgiDriver<S> {
     caller: CallerEntry,
     entered: Instant,
+    /// The dialer has to know its legs.
+    is_followed: bool,
     sidecar: Sidecar,
     watch: Watch,
     line: Line<S>,
@@ -85,11 +86,12 @@ pub(super) struct AgiDriver<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
-    pub(super) fn new(caller: CallerEntry, session: Session<S>, sidecar: Sidecar) -> Self {
+    pub(super) fn new(caller: CallerEntry, session: Session<S>, sidecar: Sidecar, is_followed: bool) -> Self {
         Self {
             watch: sidecar.watch(&caller.channel_id),
             caller,
             entered: Instant::now(),
+            is_followed,
             sidecar,
             line: Line::Free(session),
             legs: BTreeMap::new(),
@@ -153,13 +155,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
     fn dial(&mut self, mut session: Session<S>, spec: LegSpec) -> BoxFuture<'static, (Session<S>, LineDone)> {
         let id = spec.leg;
         let leg = self.new_leg(spec);
-        let arguments = dial_arguments(&leg.spec.dial_string, leg.timeout, &self.caller.options);
+        let mut arguments = dial_arguments(&leg.spec.dial_string, leg.timeout, &self.caller.options);
+        // What the dialer has seen of one leg is right; an earlier one's place in its books is what has to be taken.
+        let tells = (self.is_followed && id > LegId::FIRST).then(|| answered::option(&self.caller, id));
         self.legs.insert(id, leg);
         self.dialing = Some(id);
         self.inputs.push_back(Input::Leg(id, LegEvent::Started));
         self.look();
         let ready = self.watch.ready();
         Box::pin(async move {
+            if let Some(option) = tells.flatten()
+                && answered::is_installed(&mut session).await
+            {
+                arguments.push_str(&option);
+            }
             let outcome = dial::dial(&mut session, &arguments, ready).await;
             (session, LineDone::Dialled(id, outcome))
         })
@@ -289,7 +298,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S>
             AbandonReason::NoResponse | AbandonReason::NoProgress => HangupReason::Congestion,
             // NOANSWER, as after a timeout; and a cause of its own, where Dial() would leave that of the attempt before. The
             // first attempt ends by the timeout of Dial().
-            AbandonReason::OutOfTime if id > FIRST => HangupReason::Normal,
+            AbandonReason::OutOfTime if id > LegId::FIRST => HangupReason::Normal,
             // Dial() has no such limit of its own.
             AbandonReason::RingLimit => HangupReason::Normal,
             // Dial() ends its leg itself when the caller hangs up. One that it has connected is the call.

@@ -161,10 +161,8 @@ pub const ALL: &[Scenario] = scenarios![
     "database locked, daemon killed" Short => records::database_locked,
     "tables in MariaDB, its server killed" Short => mariadb::server_killed,
     "two dialers on one database" Short => dialers::two,
-    "VICIdial finds the backup's leg" Short only(Stasis, "Dial() places legs of which nothing is written")
-        => recent_channels::found,
-    "VICIdial's table missing, locked, gone" Short only(Stasis, "Dial() places legs of which nothing is written")
-        => recent_channels::not_written,
+    "VICIdial finds the backup's leg" Short => recent_channels::found,
+    "VICIdial's table missing, locked, gone" Short => recent_channels::not_written,
     "connection cut for 1 s" Short => away::cut_for_a_second,
     "connection cut for 60 s" Long => away::cut_for_a_minute,
     "Asterisk restarted" Short => away::asterisk_restarted,
