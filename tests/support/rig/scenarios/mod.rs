@@ -163,6 +163,8 @@ pub const ALL: &[Scenario] = scenarios![
     "two dialers on one database" Short => dialers::two,
     "VICIdial finds the backup's leg" Short => recent_channels::found,
     "VICIdial's table missing, locked, gone" Short => recent_channels::not_written,
+    "VICIdial's leg, nobody to be asked" Short only(Agi, "Stasis answers the caller itself")
+        => recent_channels::asked_of_nobody,
     "connection cut for 1 s" Short => away::cut_for_a_second,
     "connection cut for 60 s" Long => away::cut_for_a_minute,
     "Asterisk restarted" Short => away::asterisk_restarted,
