@@ -3,19 +3,16 @@
 //!
 //! The question holds all that is needed for the answer: the daemon that is asked need not be the one that dialled.
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::warn;
 
-use crate::agi::{Prelude, Session};
+use crate::agi::Prelude;
 use crate::call::LegId;
 use crate::engine::{CallerEntry, LegCaller, PlacedLeg};
 
 /// The name of the question in `AGI(agi://host/answered,leg,caller's id,creation,caller id name,name,linkedid)`.
 const SCRIPT: &str = "answered";
-/// Says 1 where the dialplan can ask. `Dial()` would hang the leg up over a context that it does not find.
-const IS_INSTALLED: &str = "${DIALPLAN_EXISTS(crankback-answered,s,1)}";
 
-/// The option that makes `Dial()` ask. `None` where the dialer's own options have a subroutine for answered legs, beside which
+/// The option that makes `Dial()` ask; without that context it connects the leg at once. `None` where the dialer's own options have a subroutine for answered legs, beside which
 /// there is no place, or where a name cannot stand in an option.
 pub(super) fn option(caller: &CallerEntry, leg: LegId) -> Option<String> {
     let (created_ms, leg) = (caller.created_ms.to_string(), leg.0.to_string());
@@ -44,18 +41,6 @@ const fn is_plain(character: char) -> bool {
             character,
             ' ' | '/' | '@' | ';' | ':' | '.' | '_' | '-' | '+' | '*' | '#'
         )
-}
-
-/// Whether the dialplan that runs can ask.
-pub(super) async fn is_installed<S>(session: &mut Session<S>) -> bool
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let is_there = matches!(session.evaluate(IS_INSTALLED).await.as_deref(), Ok("1"));
-    if !is_there && !session.is_hung_up() {
-        warn!("the dialer is not told which leg is answered: reinstall extensions-crankback.conf");
-    }
-    is_there
 }
 
 /// Reads the question: the leg that is answered.

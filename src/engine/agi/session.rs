@@ -156,19 +156,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
         let id = spec.leg;
         let leg = self.new_leg(spec);
         let mut arguments = dial_arguments(&leg.spec.dial_string, leg.timeout, &self.caller.options);
-        // What the dialer has seen of one leg is right; an earlier one's place in its books is what has to be taken.
-        let tells = (self.is_followed && id > LegId::FIRST).then(|| answered::option(&self.caller, id));
+        // Before a first leg there is no other that the dialer could take for it.
+        if self.is_followed && id > LegId::FIRST {
+            arguments.push_str(&answered::option(&self.caller, id).unwrap_or_default());
+        }
         self.legs.insert(id, leg);
         self.dialing = Some(id);
         self.inputs.push_back(Input::Leg(id, LegEvent::Started));
         self.look();
         let ready = self.watch.ready();
         Box::pin(async move {
-            if let Some(option) = tells.flatten()
-                && answered::is_installed(&mut session).await
-            {
-                arguments.push_str(&option);
-            }
             let outcome = dial::dial(&mut session, &arguments, ready).await;
             (session, LineDone::Dialled(id, outcome))
         })
