@@ -12,6 +12,7 @@ mod fast_agi;
 mod health;
 mod load;
 mod logs;
+mod machines;
 mod mariadb;
 mod media;
 mod operator;
@@ -143,6 +144,7 @@ pub const ALL: &[Scenario] = scenarios![
     "redirected after faked ringing, parked, transferred" Short => redirect::after_faked_ringing,
     "redirected to 8368, daemon killed" Short => redirect::daemon_killed,
     "redirected to 8368, its place stays taken" Short => redirect::keeps_its_place,
+    "person or machine, found after a failover" Short => machines::after_a_failover,
     "302 to itself" Short => redirection::to_itself,
     "302 to another number" Short => redirection::to_another_number,
     "302 to a stranger's host" Short => redirection::to_a_stranger,
