@@ -62,6 +62,36 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Whether rows of legs can be written for this dialer; writes none.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRecentChannels`] when VICIdial has not made the table, [`StoreError::MissingGrant`] when this account may
+    /// not write it, [`StoreError::Timeout`] when it stays locked.
+    pub async fn check_recent_channels(&self, server_ip: Ipv4Addr) -> Result<(), StoreError> {
+        let table = table_of(server_ip);
+        self.write(move |transaction| {
+            if !transaction.has_table(&table)? {
+                let url = transaction.url().clone();
+                let table = table.clone();
+                return Err(StoreError::NoRecentChannels { url, table });
+            }
+            for sql in [
+                format!("INSERT INTO {table} ({COLUMNS}) SELECT {COLUMNS} FROM {table} WHERE 1 = 0"),
+                format!("DELETE FROM {table} WHERE 1 = 0"),
+            ] {
+                transaction.execute(&sql, &[])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The columns, all of them.
+const COLUMNS: &str =
+    "caller_id_name, connected_line_name, call_date, channel, dest_channel, linkedid, dest_uniqueid, uniqueid";
+
 /// The table of a dialer: each part of its address has three digits in the name.
 fn table_of(server_ip: Ipv4Addr) -> String {
     let [a, b, c, d] = server_ip.octets();
@@ -87,10 +117,7 @@ fn delete(
 }
 
 fn insert(transaction: &mut dyn Transaction, table: &str, row: &RecentChannelRow) -> Result<(), StoreError> {
-    let sql = format!(
-        "INSERT INTO {table} (caller_id_name, connected_line_name, call_date, channel, dest_channel, linkedid, dest_uniqueid, \
-         uniqueid) VALUES (?, ?, CURRENT_TIMESTAMP, ?, ?, ?, ?, ?)"
-    );
+    let sql = format!("INSERT INTO {table} ({COLUMNS}) VALUES (?, ?, CURRENT_TIMESTAMP, ?, ?, ?, ?, ?)");
     let parameters: [Value; 7] = [
         cut(&row.call_code, 30),
         cut(&row.call_code, 30),

@@ -215,6 +215,7 @@ pub const ALL: &[Scenario] = scenarios![
     "check: another edition of the dialplan" Short => check::another_edition,
     "check: settings of Asterisk" Short => check::settings,
     "check: carriers" Short => check::carriers,
+    "check: VICIdial's table of trunk channels" Short => check::recent_channels,
     "check: daemon not running" Short => check::no_daemon,
     "check: Asterisk stopped" Short => check::no_asterisk,
     "operator removes and adds a route" Short => operator::routes,
