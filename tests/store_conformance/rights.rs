@@ -1,22 +1,26 @@
 //! Accounts on a MariaDB server: what each refusal says, and that doing what it says helps.
 
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 
-use crankback::store::{IfMissing, Store, StoreError, StoreUrl};
+use crankback::store::{ChangedBy, IfMissing, Store, StoreError, StoreUrl};
+use crankback::vicidial::admin::{AdminError, Written, set_active};
 use mysql_async::prelude::Queryable;
 use secrecy::SecretString;
 
 use super::rows::{SERVER_IP, add, attempt, remove, route};
 use super::stage::{Place, Stage};
-use super::support::mariadb::{PASSWORD, Server};
+use super::support::mariadb::{PASSWORD, RECENT_CHANNELS, RECENT_CHANNELS_TABLE, Server};
 use super::{Case, NEWEST, cases};
 
-pub const CASES: [(&str, Case); 10] = cases![
+pub const CASES: [(&str, Case); 12] = cases![
     a_wrong_password_is_named_and_not_repeated,
     a_missing_database_is_named,
     an_account_without_any_right_is_told_which_to_ask_for,
     a_table_that_may_not_be_read_is_not_taken_for_missing,
     an_account_that_may_only_read_is_told_before_it_writes,
+    the_table_of_trunk_channels_is_asked_for_by_its_name,
+    an_account_that_may_not_change_carriers_is_told,
     an_account_that_may_not_create_is_told_who_may,
     the_everyday_account_needs_no_right_to_create,
     the_grants_of_the_manual_are_enough,
@@ -139,6 +143,80 @@ async fn an_account_that_may_only_read_is_told_before_it_writes(stage: Stage) {
     let store = opened().await;
     store.check_write_access().await.expect("may write with the grants");
     add(&store, route("BACKUP")).await;
+}
+
+async fn the_table_of_trunk_channels_is_asked_for_by_its_name(stage: Stage) {
+    let scene = stage.beside_vicidial("").await;
+    scene.migrate().await;
+    let (user, database) = (format!("booker_{}", scene.name()), scene.name());
+    scene
+        .sql(&format!(
+            "CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {database}.* TO {user}@'%'"
+        ))
+        .await;
+    let opened = async || {
+        Store::open(&scene.url_for(&user), IfMissing::Fail)
+            .await
+            .expect("opens")
+    };
+    let dialer = Ipv4Addr::LOCALHOST;
+    let missing = opened().await.check_recent_channels(dialer).await;
+    let missing = missing.expect_err("there is none");
+    assert_eq!(missing.code(), "store_no_recent_channels");
+    assert!(missing.to_string().contains(RECENT_CHANNELS), "{missing}");
+
+    scene.sql(RECENT_CHANNELS_TABLE).await;
+    let refused = opened().await.check_recent_channels(dialer).await;
+    let grant = refused.expect_err("may not write").grant().expect("names the grant");
+    let wanted = format!("GRANT SELECT, INSERT, DELETE ON `{database}`.`{RECENT_CHANNELS}` TO '{user}'@'%';");
+    assert_eq!(grant, wanted);
+    scene.sql(&grant).await;
+    let store = opened().await;
+    store
+        .check_recent_channels(dialer)
+        .await
+        .expect("may write with the grant");
+    let rows = scene.number(&format!("SELECT COUNT(*) FROM {RECENT_CHANNELS}")).await;
+    assert_eq!(rows, 0, "to look leaves nothing");
+}
+
+async fn an_account_that_may_not_change_carriers_is_told(stage: Stage) {
+    let scene = stage.beside_vicidial("").await;
+    scene.migrate().await;
+    scene
+        .sql("INSERT INTO vicidial_server_carriers (carrier_id, carrier_name, template_id, server_ip) VALUES ('A', '', '', '10.0.0.1')")
+        .await;
+    let (user, database) = (format!("looker_{}", scene.name()), scene.name());
+    scene
+        .sql(&format!(
+            "CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {database}.* TO {user}@'%'"
+        ))
+        .await;
+    let by = ChangedBy {
+        user: "alice".into(),
+        ip_address: "10.0.0.1".into(),
+        what: "conf install".into(),
+    };
+    let switched_off = async || {
+        let store = Store::open(&scene.url_for(&user), IfMissing::Fail)
+            .await
+            .expect("opens");
+        set_active(&store, "A", false, by.clone()).await
+    };
+    let AdminError::Store(error) = switched_off().await.expect_err("may only read") else {
+        panic!("the database refuses it");
+    };
+    let grants = error.grant().expect("names the grants");
+    for right in [
+        "SELECT, INSERT, UPDATE ON `{}`.`vicidial_server_carriers`",
+        "SELECT, UPDATE ON `{}`.`servers`",
+        "SELECT, INSERT ON `{}`.`vicidial_admin_log`",
+    ] {
+        let right = right.replace("{}", database);
+        assert!(grants.contains(&format!("GRANT {right} TO '{user}'@'%';")), "{grants}");
+    }
+    scene.sql(&grants).await;
+    assert_eq!(switched_off().await, Ok(Written::Changed));
 }
 
 async fn an_account_that_may_not_create_is_told_who_may(stage: Stage) {
