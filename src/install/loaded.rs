@@ -170,7 +170,8 @@ async fn contexts(settings: &Settings, report: &mut Report) {
             "{}: whether [crankback] is loaded cannot be seen: {why}",
             settings.ari.endpoint
         );
-        let advice = "reload Asterisk's http, res_ari.so and dialplan, then run `crankback check`";
+        let advice = "reload http, res_ari.so and the dialplan; an Asterisk 16 that was started without ari.conf has not loaded ARI: \
+                      restart it";
         report.warning("ari", what, Some(advice));
     }
 }

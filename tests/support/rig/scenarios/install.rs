@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crankback::vicidial::dial_line::unwrap_dialplan_entry;
 use serde_json::Value;
 
 use super::super::super::asterisk::{AMI_SECRET, AMI_USER};
 use super::super::super::error::{IoContext, LabError};
+use super::super::super::roots::AsteriskVersion;
 use super::super::report::Report;
 use super::super::{DIAL_TIMEOUT, Entry, Rig, SERVER_IP, SOON, told};
 use super::{answers, auto_dial, refuses};
@@ -28,6 +30,8 @@ const FILES: [&str; 6] = [
     "ari.conf",
     "manager.conf",
 ];
+/// What the install tells to run after it has changed files.
+const RELOADS: [&str; 3] = ["module reload http", "module reload res_ari.so", "manager reload"];
 /// The install waits 90 s at most for Asterisk.
 const INSTALL_LIMIT: Duration = Duration::from_secs(120);
 const KEEPALIVE_EVERY: Duration = Duration::from_millis(200);
@@ -222,7 +226,7 @@ async fn call(rig: &Rig, report: &mut Report) -> Result<(String, usize, usize), 
 /// From plain `Dial()` to failover and back.
 pub(super) async fn in_and_out(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     let guarded = entry(rig).await?;
-    let plain = crankback::vicidial::dial_line::unwrap_dialplan_entry(&guarded);
+    let plain = unwrap_dialplan_entry(&guarded);
     report.check("the plain entry has a plain Dial()", plain.contains(",2,Dial("));
     let dialer = PlainDialer::make(rig, &plain).await?;
     let played = play(rig, report, &dialer, &plain).await;
@@ -256,6 +260,10 @@ async fn play(rig: &Rig, report: &mut Report, dialer: &PlainDialer, plain: &str)
     );
     let http = text(&dialer.path("http.conf")).unwrap_or_default();
     report.check("http.conf got what it lacked", http.contains("sessionlimit = 400"));
+    for reload in RELOADS {
+        let said = rig.asterisk.cli(reload).await?;
+        report.check(format!("Asterisk knows `{reload}`: {said}"), !said.contains("No such"));
+    }
     until_loaded(rig, "vicidial-auto-external", "Gosub(crankback,s,1(PRIMARY,", true).await?;
     let seen = call(rig, report).await?;
     report.equal("call when installed", seen, failover);
@@ -301,5 +309,54 @@ async fn play(rig: &Rig, report: &mut Report, dialer: &PlainDialer, plain: &str)
     until_loaded(rig, "s@crankback", "Stasis", false).await?;
     let seen = call(rig, report).await?;
     report.equal("call afterwards", seen, plain_dial);
+    Ok(())
+}
+
+/// An Asterisk that was started without `http.conf` and `ari.conf`: what the install tells to run makes them work. Asterisk 16
+/// has to be restarted.
+pub(super) async fn where_ari_never_was(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let plain = unwrap_dialplan_entry(&entry(rig).await?);
+    rig.take_daemon()?.stop().await?;
+    let dialer = PlainDialer::make(rig, &plain).await?;
+    for name in ["http.conf", "ari.conf"] {
+        let path = dialer.path(name);
+        std::fs::remove_file(&path).context(|| format!("remove {}", path.display()))?;
+    }
+    rig.restart_asterisk().await?;
+    let played = play_without_ari(rig, report, &dialer).await;
+    drop(rig.daemon.take());
+    let _ = std::fs::remove_dir_all(rig.directory.path().join("originals"));
+    dialer.undo(rig).await?;
+    rig.restart_asterisk().await?;
+    rig.start_daemon().await?;
+    played
+}
+
+async fn play_without_ari(rig: &mut Rig, report: &mut Report, dialer: &PlainDialer) -> Result<(), LabError> {
+    let (exit, installed) = conf(rig, dialer, &["install", "PRIMARY", "--yes", "--wait-s", "1"]).await?;
+    report.equal(format!("exit of install: {:#}", installed["warnings"]), exit, Some(2));
+    for reload in [&RELOADS[..], &["dialplan reload"]].concat() {
+        rig.asterisk.cli(reload).await?;
+    }
+    if rig.version == AsteriskVersion::V16 {
+        // It has not loaded ARI at its start, and a reload does not load it.
+        let (exit, verified) = conf(rig, dialer, &["verify"]).await?;
+        report.equal("exit of verify after the reloads", exit, Some(2));
+        let advice = "an Asterisk 16 that was started without ari.conf has not loaded ARI: restart it";
+        report.check("verify tells to restart it", verified.to_string().contains(advice));
+        rig.restart_asterisk().await?;
+    }
+    let began = Instant::now();
+    let verified = loop {
+        let (exit, verified) = conf(rig, dialer, &["verify"]).await?;
+        if exit == Some(0) || began.elapsed() > SOON {
+            break (exit, verified);
+        }
+        tokio::time::sleep(KEEPALIVE_EVERY).await;
+    };
+    report.equal(format!("exit of verify: {:#}", verified.1), verified.0, Some(0));
+    rig.start_daemon().await?;
+    let seen = call(rig, report).await?;
+    report.equal("call when installed", seen, ("ANSWER".to_owned(), 1, 1));
     Ok(())
 }

@@ -220,6 +220,7 @@ pub const ALL: &[Scenario] = scenarios![
     "check: daemon not running" Short => check::no_daemon,
     "check: Asterisk stopped" Short => check::no_asterisk,
     "installed without an editor and taken out" Short => install::in_and_out,
+    "installed where ARI never was" Short => install::where_ari_never_was,
     "operator removes and adds a route" Short => operator::routes,
     "operator lists calls" Short => operator::calls,
     "operator disables the primary and enables it" Short => operator_word::disables_and_enables,
