@@ -170,7 +170,7 @@ pub(super) async fn ringing_then_early_media(rig: &mut Rig, report: &mut Report)
 
 /// Option `r`: ringing before the carrier has said anything, and nothing of its own sound before the answer.
 pub(super) async fn ring_at_once(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    let slow = Duration::from_millis(500);
+    let slow = Duration::from_secs(2);
     let plays = Script::new().trying().after(slow).progress_with_media();
     let (_, ours, dial) = both(rig, report, Entry::Primary, "r", &answers_after(plays)).await?;
     for (who, seen) in [("crankback", &ours), ("Dial()", &dial)] {
