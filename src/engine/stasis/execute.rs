@@ -296,7 +296,8 @@ pub(super) async fn hang_up(ari: &Client, channel: &str) {
     );
 }
 
-async fn set_all(ari: &Client, channel: &str, variables: &[Variable]) {
+/// Sets variables on a channel.
+pub(super) async fn set_all(ari: &Client, channel: &str, variables: &[Variable]) {
     let requests = variables.iter().map(|(name, value)| {
         insist("set a variable of", channel, move || async move {
             ari.channels().set_variable(channel, name, value).await
