@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::config::ConfigError;
 use crate::control::{self, Refusal};
 use crate::daemon;
+use crate::install::InstallError;
 use crate::socket::ClientError;
 use crate::store::{NotAStoreUrl, StoreError};
 use crate::verdict::OverrideError;
@@ -38,6 +39,8 @@ pub(super) enum CliError {
     },
     #[error("FROM_URL {0}")]
     ImportSource(NotAStoreUrl),
+    #[error(transparent)]
+    Install(#[from] InstallError),
     #[error("cannot read {path}: {error}; check the path and its rights", path = path.display())]
     PasswordFile { path: PathBuf, error: io::Error },
 }
@@ -66,6 +69,7 @@ impl CliError {
             Self::Unexpected { .. } => "daemon_not_understood",
             Self::Manual { .. } => "manual",
             Self::ImportSource(_) => "import_source",
+            Self::Install(error) => error.code(),
             Self::PasswordFile { .. } => "password_file",
         }
     }

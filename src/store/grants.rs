@@ -12,6 +12,13 @@ const RECENT_CHANNELS: &str = "SELECT, INSERT, DELETE";
 /// The rights that a migration needs.
 const MIGRATION: &str = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER";
 
+/// What `conf install` and `carrier add` need on the tables that they write.
+const CARRIER_TABLES: [(&str, &str); 3] = [
+    ("vicidial_server_carriers", "SELECT, INSERT, UPDATE"),
+    ("servers", "SELECT, UPDATE"),
+    ("vicidial_admin_log", "SELECT, INSERT"),
+];
+
 /// What an account needs a right on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -19,6 +26,8 @@ pub enum Scope {
     OwnTables,
     /// The tables of VICIdial that crankback reads.
     VicidialTables,
+    /// Those that it writes where it changes carriers: `conf install` and `carrier add`.
+    VicidialCarriers,
     /// VICIdial's table of a dialer's trunk channels, which crankback writes; its name.
     RecentChannels(String),
     /// The database as a whole: the account has no right on anything in it.
@@ -27,8 +36,12 @@ pub enum Scope {
 
 impl Scope {
     /// Where the table that was refused belongs; `None`: the database was.
-    pub(super) fn of(table: Option<&str>) -> Self {
+    pub(super) fn of(table: Option<&str>, is_to_be_written: bool) -> Self {
         match table {
+            Some(table) if is_to_be_written && CARRIER_TABLES.iter().any(|(name, _)| *name == table) => {
+                Self::VicidialCarriers
+            }
+            Some("vicidial_admin_log") => Self::VicidialCarriers,
             Some(table) if table.starts_with("crankback_") => Self::OwnTables,
             Some(table) if table.starts_with("cid_channels_recent") => Self::RecentChannels(table.to_owned()),
             Some(_) => Self::VicidialTables,
@@ -46,6 +59,7 @@ pub(super) fn daily(url: &StoreUrl, scope: &Scope, account: &str) -> String {
     };
     match scope {
         Scope::OwnTables => each(DAILY, &mut own()),
+        Scope::VicidialCarriers => CARRIER_TABLES.map(|(table, rights)| one(rights, table)).join(" "),
         Scope::VicidialTables => each("SELECT", &mut VICIDIAL_TABLES.into_iter()),
         Scope::RecentChannels(table) => one(RECENT_CHANNELS, table),
         Scope::Database => format!("GRANT {DAILY} ON {}.* TO {account};", database(url)),

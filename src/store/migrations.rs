@@ -82,6 +82,18 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/0009_carrier_engine.sql"),
         only: None,
     },
+    Migration {
+        version: 10,
+        name: "originals",
+        sql: include_str!("../../sql/0010_originals.sql"),
+        only: None,
+    },
+    Migration {
+        version: 11,
+        name: "vicidial_admin_log",
+        sql: include_str!("../../sql/0011_vicidial_admin_log.sqlite.sql"),
+        only: Some(Dialect::Sqlite),
+    },
 ];
 
 /// The version that the newest migration leads to.

@@ -1,7 +1,8 @@
-//! VICIdial's `servers`: which dialers there are, and whether their configuration files wait to be written; read only.
+//! VICIdial's `servers`: which dialers there are, and whether their configuration files wait to be written.
 
 use super::error::StoreError;
-use super::transaction::{Row, Transaction};
+use super::transaction::{Row, Transaction, Value};
+use crate::vicidial::carriers::EVERY_SERVER;
 
 /// What we read of a dialer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub struct ServerRow {
     pub server_ip: String,
     /// It places calls: `active` and `active_asterisk_server` are not `N`.
     pub is_active: bool,
+    /// VICIdial writes its configuration files at all: `generate_vicidial_conf` is not `N`.
+    pub writes_files: bool,
     /// VICIdial will write and load its configuration files within a minute: `rebuild_conf_files` is `Y`, and
     /// `generate_vicidial_conf` is not `N`.
     pub is_rebuild_due: bool,
@@ -29,12 +32,26 @@ pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<ServerRow>, 
     Ok(servers)
 }
 
+/// The statement by which VICIdial's screens ask for new configuration files, with its parameters: of one server, or of all that
+/// place calls for `0.0.0.0`.
+pub(super) fn rebuild(server_ip: &str) -> (&'static str, Vec<Value>) {
+    if server_ip.trim() == EVERY_SERVER {
+        let sql = "UPDATE servers SET rebuild_conf_files = 'Y' WHERE generate_vicidial_conf = 'Y' AND active_asterisk_server = 'Y'";
+        (sql, Vec::new())
+    } else {
+        let sql = "UPDATE servers SET rebuild_conf_files = 'Y' WHERE generate_vicidial_conf = 'Y' AND active_asterisk_server = 'Y' \
+                   AND server_ip = ?";
+        (sql, vec![server_ip.trim().into()])
+    }
+}
+
 fn server(row: &Row) -> Result<ServerRow, StoreError> {
     let is_not_n = |column| Ok::<_, StoreError>(!row.text(column)?.eq_ignore_ascii_case("N"));
-    let generates = is_not_n("generate_vicidial_conf")?;
+    let writes_files = is_not_n("generate_vicidial_conf")?;
     Ok(ServerRow {
         server_ip: row.text("server_ip")?,
         is_active: is_not_n("active")? && is_not_n("active_asterisk_server")?,
-        is_rebuild_due: generates && row.text("rebuild_conf_files")?.eq_ignore_ascii_case("Y"),
+        writes_files,
+        is_rebuild_due: writes_files && row.text("rebuild_conf_files")?.eq_ignore_ascii_case("Y"),
     })
 }
