@@ -183,8 +183,7 @@ fn route(wanted: &RouteAdd) -> Result<Route, Error> {
         Numbers::Pattern(pattern) => NumberMatch::parse("pattern", pattern)?,
     };
     let schedule: Option<Schedule> = wanted.schedule.as_deref().map(str::parse).transpose()?;
-    let dialable = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c));
-    if let Some(text) = wanted.add_prefix.as_ref().filter(|text| !dialable(text)) {
+    if let Some(text) = wanted.add_prefix.as_ref().filter(|text| !is_dialable(text)) {
         return Err(Error::AddPrefix { text: text.clone() });
     }
     fits(
@@ -220,6 +219,11 @@ fn route(wanted: &RouteAdd) -> Result<Route, Error> {
         number_format,
         enabled: true,
     })
+}
+
+/// Whether a telephone could dial it.
+pub(super) fn is_dialable(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c))
 }
 
 fn fits(what: &'static str, text: &str, limit: usize) -> Result<(), Error> {

@@ -82,6 +82,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/0009_carrier_engine.sql"),
         only: None,
     },
+    Migration {
+        version: 12,
+        name: "carrier_overlay",
+        sql: include_str!("../../sql/0012_carrier_overlay.sql"),
+        only: None,
+    },
 ];
 
 /// The version that the newest migration leads to.
