@@ -10,6 +10,13 @@ const DAILY: &str = "SELECT, INSERT, UPDATE, DELETE";
 /// The rights that a migration needs.
 const MIGRATION: &str = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER";
 
+/// What `conf install` and `carrier add` need on the tables that they write.
+const CARRIER_TABLES: [(&str, &str); 3] = [
+    ("vicidial_server_carriers", "SELECT, INSERT, UPDATE"),
+    ("servers", "SELECT, UPDATE"),
+    ("vicidial_admin_log", "SELECT, INSERT"),
+];
+
 /// What an account needs a right on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -17,14 +24,20 @@ pub enum Scope {
     OwnTables,
     /// The tables of VICIdial that crankback reads.
     VicidialTables,
+    /// Those that it writes where it changes carriers: `conf install` and `carrier add`.
+    VicidialCarriers,
     /// The database as a whole: the account has no right on anything in it.
     Database,
 }
 
 impl Scope {
     /// Where the table that was refused belongs; `None`: the database was.
-    pub(super) fn of(table: Option<&str>) -> Self {
+    pub(super) fn of(table: Option<&str>, is_to_be_written: bool) -> Self {
         match table {
+            Some(table) if is_to_be_written && CARRIER_TABLES.iter().any(|(name, _)| *name == table) => {
+                Self::VicidialCarriers
+            }
+            Some("vicidial_admin_log") => Self::VicidialCarriers,
             Some(table) if table.starts_with("crankback_") => Self::OwnTables,
             Some(_) => Self::VicidialTables,
             None => Self::Database,
@@ -41,6 +54,10 @@ pub(super) fn daily(url: &StoreUrl, scope: Scope, account: &str) -> String {
     };
     match scope {
         Scope::OwnTables => each(DAILY, &mut own()),
+        Scope::VicidialCarriers => {
+            let statements = CARRIER_TABLES.map(|(table, rights)| each(rights, &mut std::iter::once(table)));
+            statements.join(" ")
+        }
         Scope::VicidialTables => each("SELECT", &mut VICIDIAL_TABLES.into_iter()),
         Scope::Database => format!("GRANT {DAILY} ON {}.* TO {account};", database(url)),
     }

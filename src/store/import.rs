@@ -13,18 +13,20 @@ use super::database::{Access, Patience};
 use super::error::StoreError;
 use super::health;
 use super::meta;
+use super::originals;
 use super::outbound_routes;
 use super::owner::Store;
 use super::transaction::{Row, Transaction, Value};
 use super::url::StoreUrl;
 
 /// Our tables but `crankback_meta`, which is about the database itself.
-pub(super) const OWN_TABLES: [OwnTable; 5] = [
+pub(super) const OWN_TABLES: [OwnTable; 6] = [
     outbound_routes::TABLE,
     carriers::TABLE,
     attempts::TABLE,
     audit::TABLE,
     health::TABLE,
+    originals::TABLE,
 ];
 
 /// Rows that travel together.

@@ -83,6 +83,18 @@ const MIGRATIONS: &[Migration] = &[
         only: None,
     },
     Migration {
+        version: 10,
+        name: "originals",
+        sql: include_str!("../../sql/0010_originals.sql"),
+        only: None,
+    },
+    Migration {
+        version: 11,
+        name: "vicidial_admin_log",
+        sql: include_str!("../../sql/0011_vicidial_admin_log.sqlite.sql"),
+        only: Some(Dialect::Sqlite),
+    },
+    Migration {
         version: 12,
         name: "carrier_overlay",
         sql: include_str!("../../sql/0012_carrier_overlay.sql"),

@@ -1,22 +1,83 @@
-//! `vicidial_server_carriers`: VICIdial's *Carriers* screen, read only.
+//! `vicidial_server_carriers`: the rows of VICIdial's *Carriers* screen.
 
 use super::error::StoreError;
-use super::transaction::{Row, Transaction};
+use super::transaction::{Row, Transaction, Value, whole};
+use super::url::StoreUrl;
 use crate::vicidial::carriers::CarrierRow;
+
+const COLUMNS: &str = "carrier_id, carrier_name, registration_string, template_id, account_entry, protocol, globals_string, \
+                       dialplan_entry, server_ip, active, carrier_description";
 
 /// All carriers, of all servers, active or not, by id. Empty where the table does not exist.
 pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<CarrierRow>, StoreError> {
     if !transaction.has_table("vicidial_server_carriers")? {
         return Ok(Vec::new());
     }
-    let sql = "SELECT carrier_id, carrier_name, registration_string, template_id, account_entry, protocol, globals_string, \
-               dialplan_entry, server_ip, active, carrier_description \
-               FROM vicidial_server_carriers";
-    let rows = transaction.query(sql, &[])?;
+    let sql = format!("SELECT {COLUMNS} FROM vicidial_server_carriers");
+    let rows = transaction.query(&sql, &[])?;
     let mut carriers = rows.iter().map(carrier).collect::<Result<Vec<_>, _>>()?;
     // The order that a database gives is that of its collation.
     carriers.sort_by(|left, right| left.carrier_id.cmp(&right.carrier_id));
     Ok(carriers)
+}
+
+/// One carrier, its id in the writing of the row: VICIdial's database does not care about case.
+pub(super) fn find(transaction: &mut dyn Transaction, carrier_id: &str) -> Result<Option<CarrierRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM vicidial_server_carriers WHERE carrier_id = ?");
+    let rows = transaction.query(&sql, &[carrier_id.into()])?;
+    rows.first().map(carrier).transpose()
+}
+
+/// Adds a carrier.
+pub(super) fn insert(transaction: &mut dyn Transaction, row: &CarrierRow) -> Result<(), StoreError> {
+    let url = transaction.url().clone();
+    let parameters: [Value; 11] = [
+        whole(&url, "carrier_id", &row.carrier_id, 15)?,
+        whole(&url, "carrier_name", &row.carrier_name, 50)?,
+        whole(&url, "registration_string", &row.registration_string, 255)?,
+        whole(&url, "template_id", &row.template_id, 15)?,
+        (&row.account_entry).into(),
+        (&row.protocol).into(),
+        whole(&url, "globals_string", &row.globals_string, 255)?,
+        (&row.dialplan_entry).into(),
+        whole(&url, "server_ip", &row.server_ip, 15)?,
+        flag(row.active).into(),
+        whole(&url, "carrier_description", &row.carrier_description, 255)?,
+    ];
+    let sql = format!("INSERT INTO vicidial_server_carriers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    transaction.execute(&sql, &parameters).map(drop)
+}
+
+/// Changes the entry of a carrier that has exactly `expected`; whether there was one.
+pub(super) fn set_dialplan_entry(
+    transaction: &mut dyn Transaction,
+    carrier_id: &str,
+    expected: &str,
+    new: &str,
+) -> Result<bool, StoreError> {
+    // The column's own collation knows no difference of case and none of blanks at the end.
+    let same = match transaction.url() {
+        StoreUrl::Sqlite(_) => "COALESCE(dialplan_entry, '') = ?",
+        StoreUrl::MariaDb(_) => {
+            "BINARY CONVERT(COALESCE(dialplan_entry, '') USING utf8mb4) = BINARY CONVERT(? USING utf8mb4)"
+        }
+    };
+    let sql = format!("UPDATE vicidial_server_carriers SET dialplan_entry = ? WHERE carrier_id = ? AND {same}");
+    let changed = transaction.execute(&sql, &[new.into(), carrier_id.into(), expected.into()])?;
+    Ok(changed > 0)
+}
+
+/// Switches a carrier on or off.
+pub(super) fn set_active(transaction: &mut dyn Transaction, carrier_id: &str, active: bool) -> Result<(), StoreError> {
+    let sql = "UPDATE vicidial_server_carriers SET active = ? WHERE carrier_id = ?";
+    transaction
+        .execute(sql, &[flag(active).into(), carrier_id.into()])
+        .map(drop)
+}
+
+/// How VICIdial writes yes and no.
+pub(super) const fn flag(yes: bool) -> &'static str {
+    if yes { "Y" } else { "N" }
 }
 
 fn carrier(row: &Row) -> Result<CarrierRow, StoreError> {

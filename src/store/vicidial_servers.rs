@@ -1,7 +1,8 @@
-//! VICIdial's `servers`: which dialers there are, and whether their configuration files wait to be written; read only.
+//! VICIdial's `servers`: which dialers there are, and whether their configuration files wait to be written.
 
 use super::error::StoreError;
-use super::transaction::{Row, Transaction};
+use super::transaction::{Row, Transaction, Value};
+use crate::vicidial::carriers::EVERY_SERVER;
 
 /// What we read of a dialer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,19 @@ pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<ServerRow>, 
     // The order that a database gives is that of its collation.
     servers.sort_by(|left, right| left.server_ip.cmp(&right.server_ip));
     Ok(servers)
+}
+
+/// The statement by which VICIdial's screens ask for new configuration files, with its parameters: of one server, or of all that
+/// place calls for `0.0.0.0`.
+pub(super) fn rebuild(server_ip: &str) -> (&'static str, Vec<Value>) {
+    if server_ip.trim() == EVERY_SERVER {
+        let sql = "UPDATE servers SET rebuild_conf_files = 'Y' WHERE generate_vicidial_conf = 'Y' AND active_asterisk_server = 'Y'";
+        (sql, Vec::new())
+    } else {
+        let sql = "UPDATE servers SET rebuild_conf_files = 'Y' WHERE generate_vicidial_conf = 'Y' AND active_asterisk_server = 'Y' \
+                   AND server_ip = ?";
+        (sql, vec![server_ip.trim().into()])
+    }
 }
 
 fn server(row: &Row) -> Result<ServerRow, StoreError> {

@@ -27,7 +27,7 @@ use crate::asterisk_conf::Globals;
 use crate::carrier::{Carrier, CarrierId};
 
 /// The `server_ip` of a row that every server of a cluster uses.
-const EVERY_SERVER: &str = "0.0.0.0";
+pub(crate) const EVERY_SERVER: &str = "0.0.0.0";
 
 /// One row of `vicidial_server_carriers`, column by column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

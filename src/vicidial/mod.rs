@@ -3,6 +3,7 @@
 //!
 //! Owns what VICIdial means by its columns. It must not know routes, calls or channels.
 
+pub mod admin;
 pub mod carrier_problem;
 pub mod carriers;
 pub mod contract;

@@ -92,7 +92,7 @@ async fn migrate_says_what_it_applied(stage: Stage) {
     assert_eq!(
         text,
         format!(
-            "{url}: applied 0001_routes_and_attempts, 0002_vicidial_tables, 0003_audit, 0004_vicidial_edits, 0005_carriers, 0006_carrier_limits, 0007_attempt_evidence, 0008_health, 0009_carrier_engine\n"
+            "{url}: applied 0001_routes_and_attempts, 0002_vicidial_tables, 0003_audit, 0004_vicidial_edits, 0005_carriers, 0006_carrier_limits, 0007_attempt_evidence, 0008_health, 0009_carrier_engine, 0010_originals, 0011_vicidial_admin_log\n"
         )
     );
     let json = program.run(&scene.url(), &["-o", "json", "db", "migrate"]).json(0);
@@ -126,7 +126,7 @@ async fn status_counts_and_tells_ages(stage: Stage) {
         (&json["schema"], &json["needed"], &json["state"]),
         (&json!(NEWEST), &json!(NEWEST), &json!("current"))
     );
-    let rows = json!({ "crankback_outbound_routes": 1, "crankback_carriers": 0, "crankback_attempts": 2, "crankback_audit": 1, "crankback_health": 0,
+    let rows = json!({ "crankback_outbound_routes": 1, "crankback_carriers": 0, "crankback_attempts": 2, "crankback_audit": 1, "crankback_health": 0, "crankback_originals": 0,
                        "vicidial_server_carriers": 0, "vicidial_conf_templates": 0, "servers": 0, "vicidial_campaigns": 0 });
     assert_eq!(json["rows"], rows);
     let text = program.run(&scene.url(), &["db", "status"]).expect(0);
@@ -165,7 +165,7 @@ async fn import_moves_everything_or_nothing(stage: Stage) {
     let json = program
         .run(&to, &["-o", "json", "db", "import", "--replace", &from])
         .json(0);
-    let rows = json!({ "crankback_outbound_routes": 1, "crankback_carriers": 0, "crankback_attempts": 0, "crankback_audit": 1, "crankback_health": 0 });
+    let rows = json!({ "crankback_outbound_routes": 1, "crankback_carriers": 0, "crankback_attempts": 0, "crankback_audit": 1, "crankback_health": 0, "crankback_originals": 0 });
     assert_eq!(json, json!({ "from": from, "to": to.to_string(), "rows": rows }));
     let status = Store::status(&to).await.expect("is looked at");
     assert_eq!(
@@ -175,7 +175,8 @@ async fn import_moves_everything_or_nothing(stage: Stage) {
             ("crankback_carriers", Some(0)),
             ("crankback_attempts", Some(0)),
             ("crankback_audit", Some(1)),
-            ("crankback_health", Some(0))
+            ("crankback_health", Some(0)),
+            ("crankback_originals", Some(0))
         ]
     );
 

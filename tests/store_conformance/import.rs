@@ -49,7 +49,8 @@ async fn copy(from: &Stage, to: &Stage) {
             ("crankback_carriers", 0),
             ("crankback_attempts", attempts),
             ("crankback_audit", 2),
-            ("crankback_health", 0)
+            ("crankback_health", 0),
+            ("crankback_originals", 0)
         ]
     );
     assert_eq!(*told.lock().expect("nobody panicked"), [2, 500, 1_000, 1_200, 2]);

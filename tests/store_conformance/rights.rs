@@ -91,6 +91,7 @@ async fn a_table_that_may_not_be_read_is_not_taken_for_missing(stage: Stage) {
         "crankback_attempts",
         "crankback_audit",
         "crankback_health",
+        "crankback_originals",
         "vicidial_campaigns",
     ] {
         scene

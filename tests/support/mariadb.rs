@@ -52,7 +52,7 @@ impl Flavour {
     }
 }
 
-/// VICIdial's tables as a VICIdial of today has them, as far as they are read, and one column more.
+/// VICIdial's tables as a VICIdial of today has them, as far as they are read or written, and one column more.
 pub const VICIDIAL_TABLES: &str = "
 CREATE TABLE vicidial_server_carriers (
   carrier_id          VARCHAR(15)  NOT NULL UNIQUE,
@@ -86,6 +86,22 @@ CREATE TABLE servers (
   active_asterisk_server ENUM('Y', 'N') DEFAULT 'Y',
   generate_vicidial_conf ENUM('Y', 'N') DEFAULT 'Y',
   rebuild_conf_files     ENUM('Y', 'N') DEFAULT 'N'
+) ENGINE=MyISAM;
+CREATE TABLE vicidial_admin_log (
+  admin_log_id  INT(9) UNSIGNED AUTO_INCREMENT PRIMARY KEY NOT NULL,
+  event_date    DATETIME     NOT NULL,
+  user          VARCHAR(20)  NOT NULL,
+  ip_address    VARCHAR(15)  NOT NULL,
+  event_section VARCHAR(30)  NOT NULL,
+  event_type    ENUM('ADD', 'COPY', 'MODIFY', 'DELETE', 'OTHER') DEFAULT 'OTHER',
+  record_id     VARCHAR(50)  NOT NULL,
+  event_code    VARCHAR(255) NOT NULL,
+  event_sql     MEDIUMTEXT,
+  event_notes   MEDIUMTEXT,
+  user_group    VARCHAR(20)  DEFAULT '---ALL---',
+  INDEX (user),
+  INDEX (event_section),
+  INDEX (record_id)
 ) ENGINE=MyISAM;
 ";
 

@@ -81,7 +81,7 @@ fn not_granted(url: StoreUrl, reason: String) -> StoreError {
     {
         StoreError::MayNotMigrate { url, reason, account }
     } else {
-        let scope = Scope::of(refused_table(&reason));
+        let scope = Scope::of(refused_table(&reason), !reason.starts_with("SELECT "));
         StoreError::MissingGrant {
             url,
             reason,
