@@ -17,21 +17,28 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-/// The files that a trunk is written for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// The files that a trunk is written for, by what the *Carriers* screen of VICIdial calls them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AccountStyle {
     /// `pjsip.conf`: a section for each of its parts.
+    #[serde(rename = "PJSIP")]
     Pjsip,
     /// `pjsip_wizard.conf`: one section, of which Asterisk makes the parts.
+    #[serde(rename = "PJSIP_WIZ")]
     PjsipWizard,
     /// `sip.conf`; Asterisk 21 took the channel driver away.
+    #[serde(rename = "SIP")]
     Sip,
     /// `iax.conf`.
+    #[serde(rename = "IAX2")]
     Iax2,
 }
 
 /// What carries the signalling of a trunk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// UDP.
     #[default]

@@ -10,6 +10,7 @@ use crate::config::Engine;
 use crate::health::{OperatorSetting, OperatorWord, OperatorWords};
 use crate::store::{CarrierSettingsRow, RoutingTables};
 use crate::verdict::{CarrierPolicies, CarrierPolicy, FailoverAfter183, OverrideError, Overrides, Rulebook};
+use crate::vicidial::carriers::EVERY_SERVER;
 
 /// Something set about a carrier that cannot be used and is passed over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,9 +88,6 @@ pub(super) fn number_format(row: &CarrierSettingsRow) -> Option<NumberFormat> {
         prefix: row.add_prefix.clone().unwrap_or_default(),
     })
 }
-
-/// The `server_ip` of a carrier that every dialer uses.
-const EVERY_SERVER: &str = "0.0.0.0";
 
 /// The timers of a carrier: its own, and those of the configuration where it has none.
 pub(super) fn timers(row: Option<&CarrierSettingsRow>, default: Timers) -> Timers {
