@@ -144,6 +144,32 @@ impl Snapshot {
         Tested::of(row, digest)
     }
 
+    /// What speaks against relying on one carrier as the backup of another.
+    pub fn doubts_about_pair(&self, entry: &CarrierId, backup: &CarrierId) -> Option<String> {
+        let shared = self.upstreams.shared(entry, backup)?;
+        Some(format!("{entry} and {backup} share {shared}: they will fail together"))
+    }
+
+    /// What speaks against relying on a carrier as anybody's backup.
+    pub fn doubts_about(&self, backup: &CarrierId) -> Option<String> {
+        let is_staged = self
+            .carriers
+            .iter()
+            .any(|carrier| carrier.id == *backup && carrier.is_staged);
+        if is_staged {
+            let test = format!("crankback carrier test {backup} --number NUMBER");
+            return Some(format!(
+                "{backup} is staged, no call goes to it: `{test}` makes it active"
+            ));
+        }
+        match self.tested(backup) {
+            Tested::Never | Tested::Good { .. } => None,
+            Tested::Due { .. } => Some(format!(
+                "the settings of {backup} have changed since its last good test call: re-test due"
+            )),
+        }
+    }
+
     /// Translates the rows for the dialer of `settings`, as they stand.
     pub fn new(tables: RoutingTables, settings: &Settings) -> Self {
         let carriers = Self::carrier_table(&tables, settings);

@@ -9,7 +9,7 @@ use crate::carrier::{CarrierId, NumberFormat};
 use crate::config::Settings;
 use crate::snapshot::{STAGED, Snapshot};
 use crate::store::{CarrierSettingsRow, RoutingTables};
-use crate::vicidial::admin::AdminError;
+use crate::vicidial::admin::{self, AdminError};
 use crate::vicidial::carriers::{CarrierRow, EVERY_SERVER, read_carriers};
 use crate::vicidial::new_carrier::{INERT_CONTEXT, NewCarrier, NewCarrierError, OwnEntry};
 
@@ -258,6 +258,14 @@ pub(super) fn plan(
         .iter()
         .cloned()
         .partition(|other| other.carrier_id.eq_ignore_ascii_case(&wanted.id));
+    if let Some(other) = same.iter().find(|other| !is_same(other, &row)) {
+        return Err(CarrierAddError::Admin(AdminError::Exists {
+            carrier_id: other.carrier_id.clone(),
+            carrier_name: other.carrier_name.clone(),
+            server_ip: other.server_ip.clone(),
+        }));
+    }
+    admin::check(&row)?;
     free_of_peer(&row, &others)?;
     let mut warnings = Vec::new();
     let is_new = same.is_empty();
@@ -361,6 +369,15 @@ fn with_hidden_password(mut carrier: NewCarrier) -> NewCarrier {
         HIDDEN.clone_into(&mut login.password);
     }
     carrier
+}
+
+/// Whether a row is the one that would be written; somebody may have switched it off since.
+fn is_same(row: &CarrierRow, new: &CarrierRow) -> bool {
+    let new = CarrierRow {
+        active: row.active,
+        ..new.clone()
+    };
+    *row == new
 }
 
 /// No other row may have an account of this name, active or not: it may be switched on any day.
