@@ -12,6 +12,7 @@
 //! - [`control`]: every command and query of an operator: validation, audit, answers.
 //!
 //! Edges (everything that waits):
+//! - [`install`]: into VICIdial's rows and Asterisk's files, and out of them again.
 //! - [`check`]: everything that calls depend on, looked at before they do.
 //! - [`snapshot`]: everything that routing is made of, read from the store at one moment.
 //! - [`engine`]: carries calls out on Asterisk; one task per call.
@@ -33,6 +34,7 @@
 //! - [`routing`]: which carriers a call may use, in which order, and why.
 //! - [`carrier`]: the carrier as the brain sees it.
 //! - [`moment`]: a moment in both kinds of time.
+//! - `shipped`: the files that an Asterisk admin installs, compiled in.
 //! - [`asterisk_conf`]: Asterisk's configuration language, dial patterns and `Dial()` lines; a pure library.
 
 pub mod admission;
@@ -49,12 +51,14 @@ pub mod control;
 pub mod daemon;
 pub mod engine;
 pub mod health;
+pub mod install;
 pub mod metrics;
 pub mod moment;
 mod nearest;
 pub mod notify;
 pub mod probe;
 pub mod routing;
+mod shipped;
 pub mod snapshot;
 pub mod socket;
 pub mod spool;

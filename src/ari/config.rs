@@ -76,6 +76,12 @@ impl Endpoint {
         self.base.starts_with("https:")
     }
 
+    /// Host and port of an address without encryption: what `bindaddr` and `bindport` of `http.conf` are about.
+    pub(crate) fn plain_http(&self) -> Option<(String, u16)> {
+        let url = Url::parse(&self.base).ok().filter(|url| url.scheme() == "http")?;
+        Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+    }
+
     /// The address that every ARI path follows, for example `http://127.0.0.1:8088/asterisk/ari`.
     pub(super) fn ari_url(&self) -> String {
         format!("{}/ari", self.base)
@@ -97,6 +103,16 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// The user's name.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The password.
+    pub(crate) const fn password(&self) -> &SecretString {
+        &self.password
+    }
+
     /// A user and a password.
     ///
     /// # Errors

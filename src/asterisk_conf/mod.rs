@@ -12,6 +12,7 @@ mod dial;
 mod dial_options;
 mod dialplan;
 mod globals;
+mod merge;
 mod nesting;
 mod pattern;
 mod registration;
@@ -24,6 +25,9 @@ pub use dial::{Dial, DialError};
 pub use dial_options::{DialOption, DialOptionsError};
 pub use dialplan::{Dialplan, DialplanError, DialplanProblem, ExtensionLine, Priority};
 pub use globals::{GlobalError, Globals};
+pub use merge::{
+    BlockError, Enough, LeftSetting, Merged, WantedSection, WantedSetting, at_end, blocks, merge, unmerge,
+};
 pub use nesting::{find_top_level, split_top_level};
 pub use pattern::{Pattern, PatternError};
 pub use registration::RegisteredAccount;

@@ -13,13 +13,19 @@ const SHOW_REPLIES: &str =
 /// Asterisk's default of `websocket_write_timeout` in `ari.conf`, in milliseconds.
 const DEFAULT_WRITE_TIMEOUT_MS: u64 = 100;
 /// What lets a consumer pause (a full disk, a busy host) without losing its events.
-const NEEDED_WRITE_TIMEOUT_MS: u64 = 1_000;
+pub(crate) const NEEDED_WRITE_TIMEOUT_MS: u64 = 1_000;
 /// Asterisk's default of `sessionlimit` in `http.conf`.
 const DEFAULT_SESSIONS: u64 = 100;
 /// Crankback alone takes up to 64 requests and a websocket; the agents' web phones take one session each.
-const NEEDED_SESSIONS: u64 = 200;
+pub(crate) const NEEDED_SESSIONS: u64 = 200;
 /// Asterisk's default of `session_keep_alive` in `http.conf`, in milliseconds.
 const DEFAULT_KEEP_ALIVE_MS: u64 = 15_000;
+
+/// What `session_keep_alive` of `http.conf` must be at least, in milliseconds: longer than our side keeps an idle connection.
+pub(crate) fn needed_keep_alive_ms() -> u64 {
+    let idle = Limits::default().pool_idle_timeout.as_millis();
+    u64::try_from(idle).unwrap_or(u64::MAX).saturating_add(1)
+}
 
 /// Looks at all of them.
 pub(super) async fn check(
@@ -73,10 +79,10 @@ async fn numbers(glass: &LookingGlass, report: &mut Report) -> Result<(), ari::E
         report.ok("http.conf", format_args!("sessionlimit {sessions}"));
     }
     let keep_alive = number("http.conf", "session_keep_alive", DEFAULT_KEEP_ALIVE_MS).await?;
-    let idle = u64::try_from(Limits::default().pool_idle_timeout.as_millis()).unwrap_or(u64::MAX);
-    if keep_alive <= idle {
+    let needed = needed_keep_alive_ms();
+    if keep_alive < needed {
         let what = format!("session_keep_alive is {keep_alive} ms: requests meet connections that Asterisk is closing");
-        let advice = format!("set it to 60000, at least above {idle}, then `asterisk -rx 'module reload http'`");
+        let advice = format!("set it to 60000, at least {needed}, then `asterisk -rx 'module reload http'`");
         report.warning("http.conf", what, Some(&advice));
     } else {
         report.ok("http.conf", format_args!("session_keep_alive {keep_alive} ms"));

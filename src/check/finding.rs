@@ -63,23 +63,23 @@ impl Report {
             .unwrap_or_default()
     }
 
-    pub(super) fn ok(&mut self, subject: impl Into<String>, what: impl fmt::Display) {
+    pub(crate) fn ok(&mut self, subject: impl Into<String>, what: impl fmt::Display) {
         self.push(Level::Ok, subject.into(), &what, None);
     }
 
-    pub(super) fn advise(&mut self, subject: impl Into<String>, what: impl fmt::Display, advice: &str) {
+    pub(crate) fn advise(&mut self, subject: impl Into<String>, what: impl fmt::Display, advice: &str) {
         self.push(Level::Advice, subject.into(), &what, Some(advice));
     }
 
-    pub(super) fn warning(&mut self, subject: impl Into<String>, what: impl fmt::Display, advice: Option<&str>) {
+    pub(crate) fn warning(&mut self, subject: impl Into<String>, what: impl fmt::Display, advice: Option<&str>) {
         self.push(Level::Warning, subject.into(), &what, advice);
     }
 
-    pub(super) fn error(&mut self, subject: impl Into<String>, what: impl fmt::Display, advice: Option<&str>) {
+    pub(crate) fn error(&mut self, subject: impl Into<String>, what: impl fmt::Display, advice: Option<&str>) {
         self.push(Level::Error, subject.into(), &what, advice);
     }
 
-    pub(super) fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         self.findings.extend(other.findings);
     }
 

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why nothing can be looked at.
 #[derive(Debug)]
-pub(super) enum Blind {
+pub(crate) enum Blind {
     /// The event connection did not come up.
     NoEvents(String),
     /// The ARI user may look but not touch: every command of the daemon would be refused too.
@@ -34,7 +34,7 @@ pub(super) enum Blind {
 }
 
 /// The channel, and the event connection that keeps it alive.
-pub(super) struct LookingGlass {
+pub(crate) struct LookingGlass {
     /// As its first event showed it, with all variables set.
     channel: Channel,
     events: Events,

@@ -23,7 +23,7 @@
 
 mod asterisk;
 mod asterisk_settings;
-mod dialplan;
+pub(crate) mod dialplan;
 mod endpoints;
 mod engine;
 mod finding;
@@ -32,7 +32,9 @@ mod looking_glass;
 mod registrations;
 mod tables;
 
+pub(crate) use asterisk_settings::{NEEDED_SESSIONS, NEEDED_WRITE_TIMEOUT_MS, needed_keep_alive_ms};
 pub use finding::{Finding, Level, Report};
+pub(crate) use looking_glass::{Blind, LookingGlass};
 
 use crate::config::{ConfigError, Settings};
 

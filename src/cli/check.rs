@@ -11,7 +11,7 @@ pub(super) async fn check(settings: Result<Settings, ConfigError>) -> Result<Ans
     Ok(answer(&check::check(&settings).await))
 }
 
-fn answer(report: &Report) -> Answer {
+pub(super) fn answer(report: &Report) -> Answer {
     let (exit, status) = match report.worst() {
         Level::Ok | Level::Advice => (Exit::Fine, "fine"),
         Level::Warning => (Exit::Degraded, "degraded"),

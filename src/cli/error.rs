@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::config::ConfigError;
 use crate::control::{self, Refusal};
 use crate::daemon;
+use crate::install::InstallError;
 use crate::socket::ClientError;
 use crate::store::{NotAStoreUrl, StoreError};
 use crate::verdict::OverrideError;
@@ -40,6 +41,8 @@ pub(super) enum CliError {
     ImportSource(NotAStoreUrl),
     #[error("no password: give --password-file, or run this in a terminal and be asked")]
     NoPassword,
+    #[error(transparent)]
+    Install(#[from] InstallError),
     #[error("cannot read {path}: {error}; check the path and its rights", path = path.display())]
     PasswordFile { path: PathBuf, error: io::Error },
 }
@@ -69,6 +72,7 @@ impl CliError {
             Self::Manual { .. } => "manual",
             Self::ImportSource(_) => "import_source",
             Self::NoPassword => "no_password",
+            Self::Install(error) => error.code(),
             Self::PasswordFile { .. } => "password_file",
         }
     }

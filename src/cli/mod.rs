@@ -10,6 +10,7 @@ mod call;
 mod carrier;
 mod check;
 mod completions;
+mod conf;
 mod db;
 mod error;
 mod explain;
@@ -78,6 +79,9 @@ enum Command {
     /// Try who is told what happens to carriers
     #[command(subcommand)]
     Notify(notify::Command),
+    /// Put crankback into VICIdial's carriers and Asterisk's files, and take it out again
+    #[command(subcommand)]
+    Conf(conf::Command),
     /// Look after the database
     #[command(subcommand)]
     Db(db::Command),
@@ -117,6 +121,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Route(command) => once(async { route::perform(command, &settings()?).await }),
         Command::Verdict(command) => once(verdict::perform(command, settings)),
         Command::Notify(command) => once(async { notify::perform(command, &settings()?).await }),
+        Command::Conf(command) => once(async { conf::perform(command, &settings()?).await }),
         Command::Db(command) => once(async { db::perform(command, &settings()?).await }),
         Command::Completions { shell } => Ok(completions::completions(shell)),
         Command::Man(arguments) => completions::man(&arguments),

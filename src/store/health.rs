@@ -25,6 +25,24 @@ impl Store {
         .await
     }
 
+    /// The dialers whose daemon has written anything down, by address, and when it did last, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn daemons_seen(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        self.read(|transaction| {
+            let rows = transaction.query(
+                "SELECT server_ip, taken_ms FROM crankback_health ORDER BY server_ip",
+                &[],
+            )?;
+            let seen = rows
+                .iter()
+                .map(|row| Ok((row.text("server_ip")?, row.integer("taken_ms")?)));
+            seen.collect()
+        })
+        .await
+    }
+
     /// Writes down what a dialer knows; `taken_ms` is milliseconds since 1970.
     ///
     /// # Errors

@@ -11,6 +11,8 @@ pub struct ServerRow {
     pub server_ip: String,
     /// It places calls: `active` and `active_asterisk_server` are not `N`.
     pub is_active: bool,
+    /// VICIdial writes its configuration files at all: `generate_vicidial_conf` is not `N`.
+    pub writes_files: bool,
     /// VICIdial will write and load its configuration files within a minute: `rebuild_conf_files` is `Y`, and
     /// `generate_vicidial_conf` is not `N`.
     pub is_rebuild_due: bool,
@@ -45,10 +47,11 @@ pub(super) fn rebuild(server_ip: &str) -> (&'static str, Vec<Value>) {
 
 fn server(row: &Row) -> Result<ServerRow, StoreError> {
     let is_not_n = |column| Ok::<_, StoreError>(!row.text(column)?.eq_ignore_ascii_case("N"));
-    let generates = is_not_n("generate_vicidial_conf")?;
+    let writes_files = is_not_n("generate_vicidial_conf")?;
     Ok(ServerRow {
         server_ip: row.text("server_ip")?,
         is_active: is_not_n("active")? && is_not_n("active_asterisk_server")?,
-        is_rebuild_due: generates && row.text("rebuild_conf_files")?.eq_ignore_ascii_case("Y"),
+        writes_files,
+        is_rebuild_due: writes_files && row.text("rebuild_conf_files")?.eq_ignore_ascii_case("Y"),
     })
 }

@@ -5,7 +5,7 @@
 
 mod screen;
 
-pub use screen::{ScreenError, ScreenFault};
+pub use screen::{ScreenError, ScreenFault, as_saved_on_screen};
 
 use super::carriers::CarrierRow;
 use crate::store::{CarrierChange, CarrierChanged, ChangedBy, Store, StoreError};
@@ -159,7 +159,7 @@ fn written(changed: CarrierChanged, carrier_id: &str, server_ip: &str, expected:
 }
 
 /// The first line of `found` that is not that of `expected`, from 1, and what stands there.
-pub(super) fn first_difference<'a>(expected: &str, found: &'a str) -> (usize, &'a str) {
+pub(crate) fn first_difference<'a>(expected: &str, found: &'a str) -> (usize, &'a str) {
     let mut expected = expected.split('\n');
     for (index, line) in found.split('\n').enumerate() {
         if expected.next() != Some(line) {

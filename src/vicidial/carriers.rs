@@ -20,6 +20,7 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 
 use self::collisions::TakenExtensions;
+pub use self::options::options_for_dial_alone;
 use self::protocol::Protocol;
 use self::row::{RowReader, Surroundings};
 use super::carrier_problem::{CarrierFault, CarrierField, CarrierProblem};

@@ -134,6 +134,11 @@ fn guarded_dial(application: &Application) -> Option<&str> {
     native.filter(|_| is_ours && is_dial)
 }
 
+/// Whether an application is our guarded form of `Dial`.
+pub fn is_guarded(application: &Application) -> bool {
+    guarded_dial(application).is_some()
+}
+
 pub(super) fn mentions_dial(text: &str) -> bool {
     text.to_ascii_lowercase().contains("dial(")
 }

@@ -49,6 +49,19 @@ struct Status {
 }
 
 impl Asterisk<'_> {
+    /// `reloadModule`: makes a module read its files again, for example `pbx_config.so` the dialplan.
+    ///
+    /// # Errors
+    /// Status 404 where the module is not loaded; see [`Error`] for the rest.
+    pub async fn reload_module(&self, name: &str) -> Result<(), Error> {
+        let operation = Operation {
+            name: "reload module",
+            target: name,
+        };
+        let path = ["asterisk", "modules", name];
+        self.0.request(operation, Method::PUT, &path).execute().await
+    }
+
     /// `getInfo`: the version and what follows from it.
     ///
     /// # Errors

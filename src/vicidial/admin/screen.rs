@@ -55,6 +55,14 @@ impl ScreenFault {
     }
 }
 
+/// What the screen takes out of a dialplan entry.
+const NOT_IN_ENTRY: &str = "\\'\r";
+
+/// A dialplan entry after somebody has opened the screen and saved it without a change.
+pub fn as_saved_on_screen(dialplan_entry: &str) -> String {
+    dialplan_entry.replace(|character| NOT_IN_ENTRY.contains(character), "")
+}
+
 /// Whether the screen takes every value of a new row as it is.
 pub(super) fn check(row: &CarrierRow) -> Result<(), ScreenError> {
     let CarrierRow {
@@ -85,7 +93,7 @@ pub(super) fn check(row: &CarrierRow) -> Result<(), ScreenError> {
     field("template_id", template_id).check(plain("-_"), 0, 15)?;
     field("account_entry", account_entry).check(without(";\r"), 0, TEXT_BYTES)?;
     field("globals_string", globals_string).check(without(";\n\r"), 0, 255)?;
-    field("dialplan_entry", dialplan_entry).check(without("\\'\r"), 0, TEXT_BYTES)?;
+    field("dialplan_entry", dialplan_entry).check(without(NOT_IN_ENTRY), 0, TEXT_BYTES)?;
     field("server_ip", server_ip).check(plain("."), SHORTEST_SERVER_IP, 15)?;
     field("carrier_description", carrier_description).check(without("\\;\"\n\r"), 0, 255)?;
     if ["SIP", "PJSIP", "PJSIP_WIZ", "Zap", "IAX2", "EXTERNAL"].contains(&protocol.as_str()) {
@@ -103,7 +111,7 @@ pub(super) fn check_new_entry(carrier_id: &str, old: &str, new: &str) -> Result<
         value: new,
     };
     field.check(
-        |character| !"\\'\r".contains(character) || old.contains(character),
+        |character| !NOT_IN_ENTRY.contains(character) || old.contains(character),
         0,
         TEXT_BYTES,
     )

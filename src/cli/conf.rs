@@ -1,0 +1,322 @@
+//! `crankback conf`: into VICIdial's carriers and Asterisk's files, and out of them again.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::config::Settings;
+use crate::control::{self, CarrierSetView};
+use crate::install::{self, Done, Edits, FilesOrNot, Places, Plan, Wish};
+use crate::socket;
+use crate::store::{AuditRow, ChangedBy, IfMissing, Store};
+
+use super::ask;
+use super::check;
+use super::error::CliError;
+use super::output::{Answer, Exit};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print what `install` would write: each carrier's whole entry, each file's whole text
+    Render(Choice),
+    /// Show what `install` would change, as a unified diff: 0 nothing, 2 something
+    Diff(Choice),
+    /// Guard the Dial lines of carriers and add to Asterisk's files what they lack; only shows it without --yes
+    #[command(after_help = INSTALL_HELP)]
+    Install(Install),
+    /// Put everything back as it was before; only shows it without --yes
+    Uninstall(Change),
+    /// Compare what the running Asterisk has loaded with what was meant: 0 the same, 2 not, 1 cannot be
+    Verify(Choice),
+}
+
+/// Of what.
+#[derive(Debug, Args)]
+pub(super) struct Choice {
+    /// Ids of the Carriers screen [default: every carrier of this dialer that has a backup or is installed]
+    #[arg(value_name = "CARRIER")]
+    carriers: Vec<String>,
+    /// The directory of Asterisk's configuration
+    #[arg(long, value_name = "DIR", default_value = "/etc/asterisk")]
+    asterisk_dir: PathBuf,
+    /// Where the files' originals are kept
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/crankback/originals")]
+    originals_dir: PathBuf,
+    /// Leave Asterisk's files alone: the carriers' entries only
+    #[arg(long)]
+    no_files: bool,
+    /// Take entries that somebody has edited since as they are now
+    #[arg(long)]
+    adopt: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Change {
+    #[command(flatten)]
+    choice: Choice,
+    /// Do it
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Install {
+    #[command(flatten)]
+    change: Change,
+    /// Do not wait until Asterisk has loaded it (90 s at most)
+    #[arg(long)]
+    no_wait: bool,
+}
+
+const INSTALL_HELP: &str = "Of a carrier's dialplan entry only the Dial lines change; a dialer without crankback's dialplan dials them \
+as before. VICIdial writes the entries into Asterisk's files within a minute, as after a change on its Carriers screen.";
+
+impl Choice {
+    fn wish(self) -> Wish {
+        Wish {
+            carriers: self.carriers,
+            edits: match self.adopt {
+                true => Edits::Adopt,
+                false => Edits::Refuse,
+            },
+            files: match self.no_files {
+                true => FilesOrNot::LeftAlone,
+                false => FilesOrNot::At(Places {
+                    asterisk: self.asterisk_dir,
+                    originals: self.originals_dir,
+                }),
+            },
+        }
+    }
+}
+
+pub(super) async fn perform(command: Command, settings: &Settings) -> Result<Answer, CliError> {
+    let store = Store::open(&settings.store.url, IfMissing::Fail).await?;
+    let answer = match command {
+        Command::Render(choice) => Plan::install(&store, settings, &choice.wish())
+            .await
+            .map(|plan| render(&plan))
+            .map_err(CliError::from),
+        Command::Diff(choice) => Plan::install(&store, settings, &choice.wish())
+            .await
+            .map(|plan| difference(&plan, settings))
+            .map_err(CliError::from),
+        Command::Install(arguments) => install(&store, settings, arguments).await,
+        Command::Uninstall(change) => uninstall(&store, settings, change).await,
+        Command::Verify(choice) => install::verify(&store, settings, &choice.wish())
+            .await
+            .map(|report| check::answer(&report))
+            .map_err(CliError::from),
+    };
+    store.close().await;
+    answer
+}
+
+fn render(plan: &Plan) -> Answer {
+    let entries = plan.entries.iter().map(|change| {
+        let name = format!("carrier {}, dialplan_entry", change.carrier_id);
+        (name, change.after.clone())
+    });
+    let files = plan.files.changes.iter().map(|change| {
+        let name = change.path.display().to_string();
+        (name, change.after.clone().unwrap_or_default())
+    });
+    let texts: Vec<(String, String)> = entries.chain(files).collect();
+    let printed: Vec<String> = texts
+        .iter()
+        .map(|(name, text)| format!("==> {name} <==\n{}", text.trim_end()))
+        .collect();
+    let json: Vec<Value> = texts
+        .iter()
+        .map(|(name, text)| json!({ "name": name, "text": text }))
+        .collect();
+    match printed.is_empty() {
+        true => Answer::new(&json, NOTHING),
+        false => Answer::new(&json, printed.join("\n\n")),
+    }
+}
+
+const NOTHING: &str = "nothing to change";
+
+fn difference(plan: &Plan, settings: &Settings) -> Answer {
+    let text = match plan.is_empty() {
+        true => NOTHING.to_owned(),
+        false => plan.diff(settings),
+    };
+    let exit = match plan.is_empty() {
+        true => Exit::Fine,
+        false => Exit::Degraded,
+    };
+    Answer::new(&view(plan, settings, None), [text, remarks(plan)].concat()).with_exit(exit)
+}
+
+async fn install(store: &Store, settings: &Settings, arguments: Install) -> Result<Answer, CliError> {
+    let Install { change, no_wait } = arguments;
+    let wish = change.choice.wish();
+    let plan = Plan::install(store, settings, &wish).await?;
+    if !change.yes {
+        return Ok(only_shown(&plan, settings));
+    }
+    // The engine first: a call that comes with the new line must find it.
+    for (carrier, _) in &plan.for_dial {
+        let command = control::Command::CarrierSet {
+            id: carrier.to_string(),
+            settings: vec!["engine=agi".to_owned()],
+        };
+        let _: CarrierSetView = ask::command(settings, command).await?;
+    }
+    let done = carry_out(store, settings, &wish, &plan, "conf_install").await?;
+    let mut text = told(&plan, &done);
+    let mut exit = match plan.files.left.is_empty() {
+        true => Exit::Fine,
+        false => Exit::Degraded,
+    };
+    if !done.carriers.is_empty() && !no_wait {
+        install::wait_until_loaded(store, settings, &wish, |waiting| {
+            let (waited_s, at_most_s) = (waiting.waited.as_secs(), waiting.at_most.as_secs());
+            eprintln!("{waited_s} of {at_most_s} s: {}", waiting.lacks);
+        })
+        .await?;
+        let report = install::verify(store, settings, &wish).await?;
+        let lacking = report
+            .findings
+            .iter()
+            .filter(|it| it.level >= crate::check::Level::Warning);
+        for finding in lacking {
+            text.push_str(&format!("\nWARNING  {finding}"));
+            exit = Exit::Degraded;
+        }
+    }
+    Ok(Answer::new(&view(&plan, settings, Some(&done)), text).with_exit(exit))
+}
+
+async fn uninstall(store: &Store, settings: &Settings, change: Change) -> Result<Answer, CliError> {
+    let wish = change.choice.wish();
+    let plan = Plan::uninstall(store, settings, &wish).await?;
+    if !change.yes {
+        return Ok(only_shown(&plan, settings));
+    }
+    let done = carry_out(store, settings, &wish, &plan, "conf_uninstall").await?;
+    Ok(Answer::new(&view(&plan, settings, Some(&done)), told(&plan, &done)))
+}
+
+async fn carry_out(
+    store: &Store,
+    settings: &Settings,
+    wish: &Wish,
+    plan: &Plan,
+    command: &str,
+) -> Result<Done, CliError> {
+    let actor = socket::this_user().await.map_err(CliError::Runtime)?;
+    let by = ChangedBy {
+        user: actor.to_string(),
+        ip_address: settings.server.ip.to_string(),
+        what: command.replace('_', " "),
+    };
+    let at_ms = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
+    let at_ms = i64::try_from(at_ms).unwrap_or(i64::MAX);
+    let done = plan.apply(store, wish, &by, at_ms).await?;
+    if !done.files.is_empty() || !done.carriers.is_empty() {
+        let row = AuditRow {
+            at_ms,
+            actor: actor.to_string(),
+            command: command.to_owned(),
+            target: format!("{} carriers, {} files", done.carriers.len(), done.files.len()),
+            detail: json!({ "carriers": done.carriers, "files": done.files }).to_string(),
+            outcome: "done".to_owned(),
+        };
+        store.insert_audit(row).await?;
+    }
+    if done.files.iter().any(|file| file.contains("extensions"))
+        && let Err(error) = install::reload_dialplan(settings).await
+    {
+        eprintln!(
+            "{}: {error}; reload by hand: asterisk -rx 'dialplan reload'",
+            settings.ari.endpoint
+        );
+    }
+    Ok(done)
+}
+
+fn only_shown(plan: &Plan, settings: &Settings) -> Answer {
+    let text = match plan.is_empty() {
+        true => NOTHING.to_owned(),
+        false => format!("{}\nnothing was written: --yes does it", plan.diff(settings)),
+    };
+    Answer::new(&view(plan, settings, None), [text, remarks(plan)].concat())
+}
+
+fn told(plan: &Plan, done: &Done) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(
+        done.carriers
+            .iter()
+            .map(|carrier| format!("carrier {carrier}: dialplan entry written")),
+    );
+    lines.extend(done.files.iter().map(|file| match reload_of(file) {
+        Some(reload) => format!("{file}: written; asterisk -rx '{reload}'"),
+        None => format!("{file}: written"),
+    }));
+    if lines.is_empty() {
+        lines.push(NOTHING.to_owned());
+    }
+    [lines.join("\n"), remarks(plan)].concat()
+}
+
+/// What makes Asterisk read a file again; the dialplan was reloaded.
+fn reload_of(file: &str) -> Option<&'static str> {
+    match PathBuf::from(file).file_name()?.to_str()? {
+        "http.conf" => Some("module reload http"),
+        "ari.conf" => Some("module reload res_ari.so"),
+        "manager.conf" => Some("manager reload"),
+        _ => None,
+    }
+}
+
+/// What is worth knowing beside the changes, each on a line of its own.
+fn remarks(plan: &Plan) -> String {
+    let mut lines = Vec::new();
+    for (carrier, options) in &plan.for_dial {
+        lines.push(format!(
+            "carrier {carrier}: the Dial options {} are honoured by the agi engine alone: engine=agi is set for its calls",
+            options.join(" ")
+        ));
+    }
+    for server in &plan.servers {
+        lines.push(match server.daemon_seen_ms {
+            Some(_) => format!("server {}: has a daemon", server.server_ip),
+            None => format!(
+                "server {}: no daemon was ever seen there, it dials natively",
+                server.server_ip
+            ),
+        });
+    }
+    for carrier in &plan.gone {
+        lines.push(format!(
+            "carrier {carrier}: gone from VICIdial's table, its original is forgotten"
+        ));
+    }
+    lines.extend(plan.notes.iter().cloned());
+    lines.extend(plan.files.notes.iter().cloned());
+    lines.extend(plan.files.left.iter().map(|left| format!("WARNING  {left}")));
+    lines.into_iter().map(|line| format!("\n{line}")).collect()
+}
+
+fn view(plan: &Plan, settings: &Settings, done: Option<&Done>) -> Value {
+    let names = |names: &[String]| json!(names);
+    json!({
+        "carriers": plan.entries.iter().map(|change| change.carrier_id.clone()).collect::<Vec<_>>(),
+        "files": plan.files.changes.iter().map(|change| change.path.display().to_string()).collect::<Vec<_>>(),
+        "diff": plan.diff(settings),
+        "engine_agi": plan.for_dial.iter().map(|(carrier, _)| carrier.to_string()).collect::<Vec<_>>(),
+        "servers": plan.servers.iter().map(|server| json!({
+            "server_ip": server.server_ip,
+            "daemon_seen_ms": server.daemon_seen_ms,
+        })).collect::<Vec<_>>(),
+        "left": names(&plan.files.left),
+        "notes": plan.notes.iter().chain(&plan.files.notes).collect::<Vec<_>>(),
+        "written": done.map(|done| json!({ "carriers": done.carriers, "files": done.files })),
+    })
+}

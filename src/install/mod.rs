@@ -1,0 +1,30 @@
+//! Install: into VICIdial's rows and Asterisk's files, and out of them again.
+//!
+//! What it is for: an administrator never opens an editor. Carriers' `Dial()` lines get their guard, Asterisk gets our dialplan
+//! and what `ari.conf` and `http.conf` lack, and all of it can be taken out so that no byte differs.
+//!
+//! What it owns: what is to be changed, in which order, what is kept for the way back, and the look whether Asterisk has loaded
+//! what was meant. Nothing that somebody has edited since is overwritten without being told to.
+//!
+//! What it must not know: calls, and how its answers are printed.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `entries` | a carrier's dialplan entry: what it becomes, and what it becomes again |
+//! | `wanted` | what the files of an Asterisk need |
+//! | `files` | those files: what they become, what is kept of them |
+//! | `plan` | all of it together: made, shown, carried out |
+//! | `loaded` | whether Asterisk has loaded what was meant |
+//! | `diff` | a unified diff |
+
+mod diff;
+mod entries;
+mod files;
+mod loaded;
+mod plan;
+mod wanted;
+
+pub use entries::{Edits, EntryChange, EntryError};
+pub use files::{FileChange, FileError, FilePlan, Places};
+pub use loaded::{Waiting, reload_dialplan, verify, wait_until_loaded};
+pub use plan::{Done, FilesOrNot, InstallError, Plan, ServerSeen, Wish};
