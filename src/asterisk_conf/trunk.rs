@@ -165,6 +165,9 @@ pub struct Trunk {
     pub host: TrunkHost,
     /// What carries its signalling.
     pub transport: Transport,
+    /// The section of `pjsip.conf` that is this transport; `None`: `transport-tcp`, `transport-tls`, and for UDP whichever there
+    /// is. The other channel drivers have none.
+    pub transport_section: Option<String>,
     /// How the ends know each other.
     pub authorisation: Authorisation,
     /// Codecs, the best first.
@@ -218,14 +221,9 @@ pub enum TrunkError {
     /// A host that is dynamic registers with us: it needs a login, and there is nowhere to register.
     #[error("a host that is dynamic registers here with a user and a password; there is nothing to register with")]
     Dynamic,
-    /// `chan_pjsip` is told by a parameter behind a semicolon, which VICIdial's screen takes out; `chan_iax2` knows UDP only.
-    #[error("{style} over {transport} cannot be written into an account block: use SIP (Asterisk up to 20), or UDP", style = .style.protocol(), transport = .transport.as_str())]
-    Transport {
-        /// The files.
-        style: AccountStyle,
-        /// The transport.
-        transport: Transport,
-    },
+    /// `chan_iax2` has a protocol of its own over UDP.
+    #[error("IAX2 goes over UDP alone, not over {}", .0.as_str())]
+    Transport(Transport),
 }
 
 impl TrunkError {
@@ -239,7 +237,7 @@ impl TrunkError {
             Self::Password { .. } => "trunk_password",
             Self::EmptyLogin => "trunk_empty_login",
             Self::Dynamic => "trunk_dynamic",
-            Self::Transport { .. } => "trunk_transport",
+            Self::Transport(_) => "trunk_transport",
         }
     }
 }
@@ -292,17 +290,11 @@ impl Trunk {
         if let Some(codec) = self.codecs.iter().find(|codec| !CODECS.contains(&codec.as_str())) {
             return Err(TrunkError::Codec { codec: codec.clone() });
         }
-        let can_be_told = match (self.style, self.transport) {
-            (_, Transport::Udp) | (AccountStyle::Sip, Transport::Tcp | Transport::Tls) => true,
-            (AccountStyle::Pjsip | AccountStyle::PjsipWizard | AccountStyle::Iax2, Transport::Tcp | Transport::Tls) => {
-                false
-            }
-        };
-        if !can_be_told {
-            return Err(TrunkError::Transport {
-                style: self.style,
-                transport: self.transport,
-            });
+        if let Some(section) = &self.transport_section {
+            check_name("the transport's name", section)?;
+        }
+        if self.style == AccountStyle::Iax2 && self.transport != Transport::Udp {
+            return Err(TrunkError::Transport(self.transport));
         }
         match (&self.host, &self.authorisation) {
             (TrunkHost::Dynamic, Authorisation::Address | Authorisation::Registration(_)) => Err(TrunkError::Dynamic),

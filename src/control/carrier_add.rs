@@ -30,6 +30,9 @@ pub struct CarrierAdd {
     /// What carries its signalling.
     #[serde(default)]
     pub transport: Transport,
+    /// The section of `pjsip.conf` that is this transport; `None`: the usual names.
+    #[serde(default)]
+    pub transport_section: Option<String>,
     /// The account that the carrier knows us by; `None`: it knows our address.
     #[serde(default)]
     pub user: Option<String>,
@@ -356,6 +359,7 @@ fn describe(wanted: &CarrierAdd, own_server_ip: &str) -> Result<NewCarrier, Carr
             style,
             host,
             transport: wanted.transport,
+            transport_section: wanted.transport_section.clone(),
             authorisation,
             codecs,
             context: wanted.context.clone().unwrap_or_else(|| INERT_CONTEXT.to_owned()),
@@ -459,6 +463,7 @@ mod tests {
             kind: CarrierKind::RegisterTrunk,
             host: "198.51.100.7".into(),
             transport: Transport::Udp,
+            transport_section: None,
             user: Some("acct".into()),
             password: Some(Password("hunter2".into())),
             codecs: Vec::new(),

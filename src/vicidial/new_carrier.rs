@@ -134,6 +134,7 @@ mod tests {
                 style,
                 host: "198.51.100.7".parse().unwrap(),
                 transport: Transport::Udp,
+                transport_section: None,
                 authorisation: Authorisation::Registration(Login {
                     user: "acct".into(),
                     password: "pw".into(),

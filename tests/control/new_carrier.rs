@@ -19,6 +19,7 @@ fn second() -> CarrierAdd {
         kind: CarrierKind::RegisterTrunk,
         host: "sip.second.example".into(),
         transport: Transport::Udp,
+        transport_section: None,
         user: Some("acct".into()),
         password: Some(Password::from(PASSWORD.to_owned())),
         codecs: Vec::new(),

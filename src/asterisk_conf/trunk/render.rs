@@ -1,6 +1,6 @@
 //! A trunk as sections and settings.
 
-use super::{AccountStyle, Authorisation, Login, Trunk, TrunkHost};
+use super::{AccountStyle, Authorisation, Login, Transport, Trunk, TrunkHost};
 use crate::asterisk_conf::{Account, Section, Setting};
 
 /// How often Asterisk asks whether the other end is there, in seconds. It is what finds a dead trunk before a call does, so it
@@ -111,7 +111,7 @@ impl Trunk {
                 ("outbound_auth", name.to_owned()),
                 ("contact_user", login.user.clone()),
             ];
-            let settings = of_type("registration").chain(settings);
+            let settings = of_type("registration").chain(settings).chain(self.pjsip_transport());
             block.section(
                 name,
                 settings.chain(REGISTRATION.map(|(key, value)| (key, value.to_owned()))),
@@ -150,6 +150,9 @@ impl Trunk {
         }
         if let Authorisation::Registration(login) = &self.authorisation {
             put("registration/contact_user", login.user.clone());
+            for (key, value) in self.pjsip_transport() {
+                put(&format!("registration/{key}"), value);
+            }
             // The wizard sets endpoint and outbound_auth itself.
             for (key, value) in REGISTRATION {
                 put(&format!("registration/{key}"), value.to_owned());
@@ -169,7 +172,19 @@ impl Trunk {
             ("send_pai", "yes"),
         ];
         let fixed = settings.into_iter().map(|(key, value)| (key, value.to_owned()));
-        self.context_and_codecs().chain(fixed)
+        self.context_and_codecs().chain(self.pjsip_transport()).chain(fixed)
+    }
+
+    /// The name of a transport section. It is enough: Asterisk 16 and 22 send calls, registrations and their own OPTIONS by it, and
+    /// need no `;transport=tcp` in URIs, which VICIdial's screen would break.
+    fn pjsip_transport(&self) -> impl Iterator<Item = (&'static str, String)> + use<> {
+        let usual = match self.transport {
+            Transport::Udp => None,
+            Transport::Tcp => Some("transport-tcp"),
+            Transport::Tls => Some("transport-tls"),
+        };
+        let section = self.transport_section.clone().or(usual.map(str::to_owned));
+        section.map(|section| ("transport", section)).into_iter()
     }
 
     fn sip(&self) -> Account {

@@ -24,6 +24,7 @@ Examples:
   crankback carrier add SECOND --type sip_trunk --host 198.51.100.7:5062 --codec ulaw --codec alaw --prefix +
   crankback carrier add SECOND --type register_trunk --host sip.second.example --user 5551000 --password-file /root/second.password
   crankback carrier add SECOND --type sip_trunk --host 198.51.100.7 --protocol SIP --pattern _81NXXNXXXXXX --strip 1
+  crankback carrier add SECOND --type sip_trunk --host sip.second.example --transport tcp
   crankback carrier add SECOND --type iax2 --host iax.second.example --user dialer
   crankback carrier test SECOND --number 13125550100";
 
@@ -37,9 +38,12 @@ pub(in crate::cli) struct Add {
     /// Where it is: a name or IPv4 address, with :port where it is not the usual one; dynamic: it registers with us
     #[arg(long, value_name = "HOST[:PORT]")]
     host: String,
-    /// What carries its signalling; tcp and tls with protocol SIP only
+    /// What carries its signalling
     #[arg(long, default_value = "udp", value_name = "TRANSPORT", value_parser = word::<Transport>(&["udp", "tcp", "tls"]))]
     transport: Transport,
+    /// The section of pjsip.conf that is this transport [default: transport-tcp, transport-tls; for udp any]
+    #[arg(long, value_name = "SECTION")]
+    transport_section: Option<String>,
     /// The account that it knows us by; without one it knows our address
     #[arg(long, value_name = "USER")]
     user: Option<String>,
@@ -94,6 +98,7 @@ impl Add {
             kind: self.kind,
             host: self.host,
             transport: self.transport,
+            transport_section: self.transport_section,
             user: self.user,
             password: password.map(Password::from),
             codecs: self.codecs,

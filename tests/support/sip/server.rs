@@ -130,6 +130,9 @@ impl Server {
             StartLine::Response { .. } => self.on_response(&message, moment),
             StartLine::Request { method, .. } => {
                 let wire = wire_for_responses(&message, &wire);
+                if wire.transport == Transport::Tcp && ["OPTIONS", "REGISTER"].contains(&method.as_str()) {
+                    self.house.board.count(|stats| stats.outside_over_tcp += 1);
+                }
                 match method.as_str() {
                     "INVITE" => self.on_invite(message, wire, moment),
                     "ACK" => self.on_ack(&message, moment),

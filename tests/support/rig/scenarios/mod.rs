@@ -247,6 +247,10 @@ pub const ALL: &[Scenario] = scenarios![
         => new_carriers::wizard_by_address,
     "new carrier, PJSIP wizard, registers" Short only(Stasis, "what is written is the same for both engines")
         => new_carriers::wizard_registers,
+    "new carrier, PJSIP over TCP, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::pjsip_over_tcp,
+    "new carrier, PJSIP wizard over TCP, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::wizard_over_tcp,
     "new carrier, chan_sip, by address" Short only(Stasis, "what is written is the same for both engines")
         => new_carriers::chan_sip_by_address,
     "new carrier, chan_sip, registers" Short only(Stasis, "what is written is the same for both engines")

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::super::super::error::{IoContext, LabError};
-use super::super::super::sip::{CallRecord, FakeCarrier, Script};
+use super::super::super::sip::{CallRecord, FakeCarrier, Script, Transport};
 use super::super::report::Report;
 use super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
 use super::check::Edit;
@@ -29,6 +29,39 @@ enum KnownBy {
     Address,
     Login,
     Registration,
+}
+
+/// How a new carrier is to be spoken to.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    protocol: Protocol,
+    known_by: KnownBy,
+    transport: Transport,
+}
+
+impl Way {
+    const fn over_udp(protocol: Protocol, known_by: KnownBy) -> Self {
+        Self {
+            protocol,
+            known_by,
+            transport: Transport::Udp,
+        }
+    }
+
+    const fn over_tcp(protocol: Protocol, known_by: KnownBy) -> Self {
+        Self {
+            transport: Transport::Tcp,
+            ..Self::over_udp(protocol, known_by)
+        }
+    }
+
+    /// The words of the command for the transport.
+    const fn transport_option(self) -> &'static str {
+        match self.transport {
+            Transport::Udp => "",
+            Transport::Tcp => "--transport tcp",
+        }
+    }
 }
 
 /// Which of Asterisk's files the account goes to.
@@ -93,11 +126,11 @@ async fn until_not(rig: &Rig, code: &str, arguments: &str) -> Result<Value, LabE
 }
 
 /// One carrier from its description to the call that it carries.
-async fn life(rig: &mut Rig, report: &mut Report, protocol: Protocol, known_by: KnownBy) -> Result<(), LabError> {
+async fn life(rig: &mut Rig, report: &mut Report, way: Way) -> Result<(), LabError> {
     let carrier = FakeCarrier::start(NEW)
         .await
         .context(|| "start the new carrier".to_owned())?;
-    let play = match known_by {
+    let play = match way.known_by {
         KnownBy::Address => answers(),
         KnownBy::Login | KnownBy::Registration => {
             carrier.require_login(USER, PASSWORD);
@@ -106,16 +139,18 @@ async fn life(rig: &mut Rig, report: &mut Report, protocol: Protocol, known_by: 
     };
     carrier.set_default(play);
     let complaints_before = rig.asterisk.complaints()?.len();
-    add(rig, report, &carrier, protocol, known_by).await?;
-    let edit = play_vicidial(rig, protocol).await?;
-    let lived = used(rig, report, &carrier, known_by).await;
+    add(rig, report, &carrier, way).await?;
+    let edit = play_vicidial(rig, way.protocol).await?;
+    let lived = used(rig, report, &carrier, way).await;
     let complaints = rig.asterisk.complaints()?;
-    // What the dialer's own `h` asks about a call without a leg is not about the account.
-    let about_calls = |line: &&String| line.contains("func_hangupcause.c");
-    let new: Vec<&String> = complaints[complaints_before..]
-        .iter()
-        .filter(|line| !about_calls(line))
-        .collect();
+    // A busy machine makes Asterisk complain of other things, too.
+    let address = carrier.addr().to_string();
+    let about_it = |line: &&String| {
+        [NEW, address.as_str(), "config", "sorcery"]
+            .iter()
+            .any(|it| line.contains(it))
+    };
+    let new: Vec<&String> = complaints[complaints_before..].iter().filter(about_it).collect();
     report.equal(format!("complaints of Asterisk {new:#?}"), new.len(), 0);
     remove(rig).await?;
     edit.undo(rig).await?;
@@ -125,25 +160,20 @@ async fn life(rig: &mut Rig, report: &mut Report, protocol: Protocol, known_by: 
 }
 
 /// The carrier is shown, then written; its password is in the row alone.
-async fn add(
-    rig: &Rig,
-    report: &mut Report,
-    carrier: &FakeCarrier,
-    protocol: Protocol,
-    known_by: KnownBy,
-) -> Result<(), LabError> {
+async fn add(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -> Result<(), LabError> {
     let password_file: PathBuf = rig.directory.path().join("second.password");
     std::fs::write(&password_file, format!("{PASSWORD}\n")).context(|| "write the password".to_owned())?;
     let login = format!("--user {USER} --password-file {}", password_file.display());
-    let (kind, login) = match known_by {
+    let (kind, login) = match way.known_by {
         KnownBy::Address => ("sip_trunk", ""),
         KnownBy::Login => ("sip_trunk", login.as_str()),
         KnownBy::Registration => ("register_trunk", login.as_str()),
     };
     let command = format!(
-        "carrier add {NEW} --type {kind} --host {} --protocol {} --codec ulaw --codec alaw {login}",
+        "carrier add {NEW} --type {kind} --host {} --protocol {} --codec ulaw --codec alaw {login} {}",
         carrier.addr(),
-        protocol.as_str()
+        way.protocol.as_str(),
+        way.transport_option()
     );
     let shown = rig.crankback(&command).await?;
     report.check("shown first", shown.contains("nothing is written yet"));
@@ -155,17 +185,26 @@ async fn add(
     report.check("no secret is told", !said.contains(PASSWORD));
     let (registration, account) = row(rig).await?;
     let is_secret_there = format!("{registration}{account}").contains(PASSWORD);
-    report.equal("the row has it", is_secret_there, known_by != KnownBy::Address);
+    report.equal("the row has it", is_secret_there, way.known_by != KnownBy::Address);
     Ok(())
 }
 
 /// Staged, it is passed over; a test call makes it active; then calls go on to it.
-async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, known_by: KnownBy) -> Result<(), LabError> {
-    if known_by == KnownBy::Registration {
+async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -> Result<(), LabError> {
+    if way.known_by == KnownBy::Registration {
         let registered = carrier.wait_for(|stats| stats.registers_with_login > 0, SOON).await;
         report.check(format!("registered: {registered:?}"), registered.is_ok());
     }
     until_not(rig, "unknown", &format!("carrier show {NEW}")).await?;
+    if way.protocol != Protocol::Sip {
+        // By itself it does so within the interval, at a moment of its own choice.
+        rig.asterisk.cli(&format!("pjsip qualify {NEW}")).await?;
+    }
+    let qualified = carrier.wait_for(|stats| stats.options > 0, SOON).await;
+    report.check(
+        format!("Asterisk asks it with OPTIONS: {qualified:?}"),
+        qualified.is_ok(),
+    );
     let route = rig
         .crankback(&format!(
             "route add --entry {} --carrier {NEW}",
@@ -194,6 +233,7 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, known_by: K
     report.equal("test: INVITEs", seen.len(), 1);
     if let Some(invite) = seen.first() {
         report.equal("test: number", invite.number.as_str(), "13125550100");
+        report.equal("test: transport", invite.transport, way.transport);
         report.equal("test: caller id", invite.caller_number.as_str(), CALLER_ID);
     }
     let ended = carrier.wait_for(|stats| stats.byes_received == 1, SOON).await;
@@ -203,7 +243,7 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, known_by: K
     report.equal("active: DIALSTATUS", status.as_str(), "ANSWER");
     report.equal("active: INVITEs", seen.len(), 1);
     let stats = carrier.stats();
-    let logins = match known_by {
+    let logins = match way.known_by {
         KnownBy::Address => (0, 0),
         KnownBy::Login | KnownBy::Registration => (2, 2),
     };
@@ -211,7 +251,15 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, known_by: K
     report.equal(
         "it was registered with",
         stats.registers > 0,
-        known_by == KnownBy::Registration,
+        way.known_by == KnownBy::Registration,
+    );
+    let is_as_wanted = match way.transport {
+        Transport::Udp => stats.outside_over_tcp == 0,
+        Transport::Tcp => stats.outside_over_tcp >= stats.options + stats.registers,
+    };
+    report.check(
+        format!("OPTIONS and REGISTERs go the same way: {stats:?}"),
+        is_as_wanted,
     );
     let shown: Value = rig.ask_crankback(&format!("carrier show {NEW}")).await?;
     report.check(
@@ -247,23 +295,23 @@ async fn remove(rig: &Rig) -> Result<(), LabError> {
 }
 
 pub(super) async fn pjsip_by_address(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Protocol::Pjsip, KnownBy::Address).await
+    life(rig, report, Way::over_udp(Protocol::Pjsip, KnownBy::Address)).await
 }
 
 pub(super) async fn pjsip_by_login(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Protocol::Pjsip, KnownBy::Login).await
+    life(rig, report, Way::over_udp(Protocol::Pjsip, KnownBy::Login)).await
 }
 
 pub(super) async fn pjsip_registers(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Protocol::Pjsip, KnownBy::Registration).await
+    life(rig, report, Way::over_udp(Protocol::Pjsip, KnownBy::Registration)).await
 }
 
 pub(super) async fn wizard_by_address(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Protocol::PjsipWizard, KnownBy::Address).await
+    life(rig, report, Way::over_udp(Protocol::PjsipWizard, KnownBy::Address)).await
 }
 
 pub(super) async fn wizard_registers(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Protocol::PjsipWizard, KnownBy::Registration).await
+    life(rig, report, Way::over_udp(Protocol::PjsipWizard, KnownBy::Registration)).await
 }
 
 pub(super) async fn chan_sip_by_address(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
@@ -272,7 +320,7 @@ pub(super) async fn chan_sip_by_address(rig: &mut Rig, report: &mut Report) -> R
         report.check("this Asterisk has no chan_sip", modules.contains("0 modules loaded"));
         return Ok(());
     }
-    life(rig, report, Protocol::Sip, KnownBy::Address).await
+    life(rig, report, Way::over_udp(Protocol::Sip, KnownBy::Address)).await
 }
 
 pub(super) async fn chan_sip_registers(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
@@ -281,5 +329,13 @@ pub(super) async fn chan_sip_registers(rig: &mut Rig, report: &mut Report) -> Re
         report.check("this Asterisk has no chan_sip", modules.contains("0 modules loaded"));
         return Ok(());
     }
-    life(rig, report, Protocol::Sip, KnownBy::Registration).await
+    life(rig, report, Way::over_udp(Protocol::Sip, KnownBy::Registration)).await
+}
+
+pub(super) async fn pjsip_over_tcp(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    life(rig, report, Way::over_tcp(Protocol::Pjsip, KnownBy::Registration)).await
+}
+
+pub(super) async fn wizard_over_tcp(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    life(rig, report, Way::over_tcp(Protocol::PjsipWizard, KnownBy::Registration)).await
 }
