@@ -5,11 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::asterisk_conf::Pattern;
-use crate::carrier::{Carrier, CarrierId, NumberTooShort};
+use crate::carrier::{Carrier, NumberTooShort};
 use crate::engine::stasis::{Rung, TestCall, TestEnd, TestedCall};
-use crate::snapshot::Snapshot;
 use crate::verdict::name_of_cause;
-use crate::vicidial::edits::EditState;
 
 use super::message::Effect;
 use super::routes::is_dialable;
@@ -83,14 +81,6 @@ pub enum CarrierTestError {
         /// What is wrong.
         error: NumberTooShort,
     },
-    /// Asterisk does not have the carrier yet.
-    #[error("carrier {id} is not in Asterisk yet: {state}; VICIdial writes its files once a minute")]
-    NotLoaded {
-        /// The carrier.
-        id: String,
-        /// What it waits for.
-        state: String,
-    },
 }
 
 impl CarrierTestError {
@@ -100,21 +90,7 @@ impl CarrierTestError {
             Self::Number(_) => "test_number",
             Self::RingTime => "test_ring_time",
             Self::Format { error, .. } => error.code(),
-            Self::NotLoaded { .. } => "carrier_not_loaded",
         }
-    }
-}
-
-/// Why a carrier that cannot be found may come later: its row is new, and Asterisk does not have it.
-pub(super) fn not_loaded(snapshot: &Snapshot, id: &str) -> Result<(), CarrierTestError> {
-    let carrier = CarrierId::from(id);
-    let state = snapshot.carrier_states.iter().find(|(known, _)| *known == carrier);
-    match state {
-        Some((_, state @ EditState::PendingReload { .. })) => Err(CarrierTestError::NotLoaded {
-            id: id.to_owned(),
-            state: state.to_string(),
-        }),
-        Some((_, EditState::Active | EditState::Broken { .. })) | None => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::carrier::{Carrier, CarrierId, NumberFormat};
 use crate::config::Settings;
 use crate::health::{Because, Change, Figures, OperatorSetting, State};
 use crate::snapshot::{Snapshot, Tested};
+use crate::vicidial::edits::EditState;
 
 use super::carrier_settings;
 use super::error::Error;
@@ -146,6 +147,13 @@ pub(super) fn find<'a>(snapshot: &'a Snapshot, settings: &Settings, id: &str) ->
     let wanted = CarrierId::from(id);
     if let Some(carrier) = snapshot.carriers.iter().find(|carrier| carrier.id == wanted) {
         return Ok(carrier);
+    }
+    let mut states = snapshot.carrier_states.iter();
+    if let Some((_, state @ EditState::PendingReload { .. })) = states.find(|(known, _)| *known == wanted) {
+        return Err(Error::NotLoaded {
+            id: id.to_owned(),
+            state: state.clone(),
+        });
     }
     let problems: Vec<String> = snapshot
         .carrier_problems

@@ -9,6 +9,7 @@ use crate::engine::stasis::TestCallError;
 use crate::nearest::nearest;
 use crate::routing::{NumberMatchError, Rejection, ScheduleError};
 use crate::store::StoreError;
+use crate::vicidial::edits::EditState;
 
 use super::carrier_add::CarrierAddError;
 use super::carrier_settings::SettingError;
@@ -57,6 +58,14 @@ pub enum Error {
         server_ip: Ipv4Addr,
         /// Those that there are.
         known: Vec<String>,
+    },
+    /// The carrier's row is new, and Asterisk does not have it.
+    #[error("carrier {id} is not in Asterisk yet: {state}; VICIdial writes its files once a minute")]
+    NotLoaded {
+        /// The carrier.
+        id: String,
+        /// What it waits for.
+        state: EditState,
     },
     /// The carrier is there but could not be understood.
     #[error("carrier {id} cannot be used:\n  {}", problems.join("\n  "))]
@@ -146,6 +155,7 @@ impl Error {
             Self::OperatorWord(error) => error.code(),
             Self::DaemonNotRunning => "daemon_not_running",
             Self::UnknownCarrier { .. } => "unknown_carrier",
+            Self::NotLoaded { .. } => "carrier_not_loaded",
             Self::UnusableCarrier { .. } => "unusable_carrier",
             Self::UnknownCampaign { .. } => "unknown_campaign",
             Self::NumberMatch(error) => error.code(),

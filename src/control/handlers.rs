@@ -246,9 +246,6 @@ impl Handlers {
         let daemon = self.daemon()?;
         let snapshot = daemon.snapshot();
         let id = CarrierId::from(wanted.id.as_str());
-        if !snapshot.carriers.iter().any(|carrier| carrier.id == id) {
-            carrier_test::not_loaded(&snapshot, &wanted.id)?;
-        }
         let carrier = carriers::find(&snapshot, &self.settings, &wanted.id)?;
         let call = carrier_test::call(carrier, wanted)?;
         let tested = daemon.place_test_call(call.clone()).await?;

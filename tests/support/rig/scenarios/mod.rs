@@ -255,6 +255,8 @@ pub const ALL: &[Scenario] = scenarios![
         => new_carriers::chan_sip_by_address,
     "new carrier, chan_sip, registers" Short only(Stasis, "what is written is the same for both engines")
         => new_carriers::chan_sip_registers,
+    "new carrier, IAX2, by login" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::iax2_by_login,
     "10,000 calls, memory" Long => load::growth,
 ];
 

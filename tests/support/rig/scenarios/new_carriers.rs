@@ -1,6 +1,10 @@
 //! Carriers from a description: added by the program's own command, written into Asterisk's files as VICIdial does it, loaded
 //! without a complaint, tested by one call, and then a backup that calls go on to.
 
+mod iax2;
+
+pub(super) use self::iax2::by_login as iax2_by_login;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -195,7 +199,7 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
         let registered = carrier.wait_for(|stats| stats.registers_with_login > 0, SOON).await;
         report.check(format!("registered: {registered:?}"), registered.is_ok());
     }
-    until_not(rig, "unknown", &format!("carrier show {NEW}")).await?;
+    until_not(rig, "carrier_not_loaded", &format!("carrier show {NEW}")).await?;
     if way.protocol != Protocol::Sip {
         // By itself it does so within the interval, at a moment of its own choice.
         rig.asterisk.cli(&format!("pjsip qualify {NEW}")).await?;
