@@ -17,6 +17,8 @@ mod dialer;
 mod carriers;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/conf.rs"]
+mod conf;
 #[path = "cli/configuration.rs"]
 mod configuration;
 #[path = "cli/logs.rs"]

@@ -15,6 +15,17 @@ pub struct WantedSection {
     pub name: String,
     /// What it needs, in order.
     pub settings: Vec<WantedSetting>,
+    /// What to do where the section is there already.
+    pub if_there: IfThere,
+}
+
+/// What to do with a section that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfThere {
+    /// Add what it lacks.
+    Complete,
+    /// Add nothing: somebody made this user, and a line more would change what it may. What it says is compared all the same.
+    Compare,
 }
 
 /// A setting that a section needs.
@@ -97,7 +108,7 @@ pub fn merge(text: &str, wanted: &[WantedSection]) -> Merged {
     for section in wanted {
         let here: Vec<&Section> = before.sections.iter().filter(|it| it.name == section.name).collect();
         let lines = missing(&here, section, &mut merged.left);
-        if lines.is_empty() {
+        if lines.is_empty() || (section.if_there == IfThere::Compare && !here.is_empty()) {
             continue;
         }
         let now = Account::parse(&merged.text);
@@ -273,10 +284,15 @@ mod tests {
         let general = WantedSection {
             name: "general".into(),
             settings,
+            if_there: IfThere::Complete,
         };
         let user = WantedSection {
             name: "crankback".into(),
-            settings: vec![setting("password", "hunter2", Enough::SameSecret)],
+            settings: vec![
+                setting("password", "hunter2", Enough::SameSecret),
+                setting("password_format", "plain", Enough::Any),
+            ],
+            if_there: IfThere::Compare,
         };
         vec![general, user]
     }
@@ -292,7 +308,7 @@ mod tests {
             format!(
                 "; mine\n[general] ; web phones\n{}ENABLED=true\nbindport = 8089\n\n[other]\nsessionlimit = 1\n{}",
                 block("sessionlimit = 400\n"),
-                block("[crankback]\npassword = hunter2\n"),
+                block("[crankback]\npassword = hunter2\npassword_format = plain\n"),
             )
         );
         assert_eq!(unmerge(&merged.text).unwrap(), text);

@@ -26,7 +26,7 @@ pub use dial_options::{DialOption, DialOptionsError};
 pub use dialplan::{Dialplan, DialplanError, DialplanProblem, ExtensionLine, Priority};
 pub use globals::{GlobalError, Globals};
 pub use merge::{
-    BlockError, Enough, LeftSetting, Merged, WantedSection, WantedSetting, at_end, blocks, merge, unmerge,
+    BlockError, Enough, IfThere, LeftSetting, Merged, WantedSection, WantedSetting, at_end, blocks, merge, unmerge,
 };
 pub use nesting::{find_top_level, split_top_level};
 pub use pattern::{Pattern, PatternError};

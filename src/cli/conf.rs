@@ -1,11 +1,12 @@
 //! `crankback conf`: into VICIdial's carriers and Asterisk's files, and out of them again.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use crate::check::Level;
 use crate::config::Settings;
 use crate::control::{self, CarrierSetView};
 use crate::install::{self, Done, Edits, FilesOrNot, Places, Plan, Wish};
@@ -65,9 +66,9 @@ pub(super) struct Change {
 pub(super) struct Install {
     #[command(flatten)]
     change: Change,
-    /// Do not wait until Asterisk has loaded it (90 s at most)
-    #[arg(long)]
-    no_wait: bool,
+    /// How long to wait until Asterisk has loaded it; 0: not at all
+    #[arg(long, value_name = "SECONDS", default_value_t = 90)]
+    wait_s: u64,
 }
 
 const INSTALL_HELP: &str = "Of a carrier's dialplan entry only the Dial lines change; a dialer without crankback's dialplan dials them \
@@ -139,25 +140,22 @@ fn render(plan: &Plan) -> Answer {
 }
 
 const NOTHING: &str = "nothing to change";
+const HOW_TO_DO_IT: &str = "nothing was written: --yes does it";
 
 fn difference(plan: &Plan, settings: &Settings) -> Answer {
-    let text = match plan.is_empty() {
-        true => NOTHING.to_owned(),
-        false => plan.diff(settings),
-    };
     let exit = match plan.is_empty() {
         true => Exit::Fine,
         false => Exit::Degraded,
     };
-    Answer::new(&view(plan, settings, None), [text, remarks(plan)].concat()).with_exit(exit)
+    shown(plan, settings, "").with_exit(exit)
 }
 
 async fn install(store: &Store, settings: &Settings, arguments: Install) -> Result<Answer, CliError> {
-    let Install { change, no_wait } = arguments;
+    let Install { change, wait_s } = arguments;
     let wish = change.choice.wish();
     let plan = Plan::install(store, settings, &wish).await?;
     if !change.yes {
-        return Ok(only_shown(&plan, settings));
+        return Ok(shown(&plan, settings, HOW_TO_DO_IT));
     }
     // The engine first: a call that comes with the new line must find it.
     for (carrier, _) in &plan.for_dial {
@@ -167,39 +165,34 @@ async fn install(store: &Store, settings: &Settings, arguments: Install) -> Resu
         };
         let _: CarrierSetView = ask::command(settings, command).await?;
     }
-    let done = carry_out(store, settings, &wish, &plan, "conf_install").await?;
-    let mut text = told(&plan, &done);
-    let mut exit = match plan.files.left.is_empty() {
-        true => Exit::Fine,
-        false => Exit::Degraded,
-    };
-    if !done.carriers.is_empty() && !no_wait {
-        install::wait_until_loaded(store, settings, &wish, |waiting| {
+    let CarriedOut { done, mut warnings } = carry_out(store, settings, &wish, &plan, "conf_install").await?;
+    if !done.carriers.is_empty() && wait_s > 0 {
+        install::wait_until_loaded(store, settings, &wish, Duration::from_secs(wait_s), |waiting| {
             let (waited_s, at_most_s) = (waiting.waited.as_secs(), waiting.at_most.as_secs());
             eprintln!("{waited_s} of {at_most_s} s: {}", waiting.lacks);
         })
         .await?;
         let report = install::verify(store, settings, &wish).await?;
-        let lacking = report
-            .findings
-            .iter()
-            .filter(|it| it.level >= crate::check::Level::Warning);
-        for finding in lacking {
-            text.push_str(&format!("\nWARNING  {finding}"));
-            exit = Exit::Degraded;
-        }
+        let lacking = report.findings.iter().filter(|it| it.level >= Level::Warning);
+        warnings.extend(lacking.map(ToString::to_string));
     }
-    Ok(Answer::new(&view(&plan, settings, Some(&done)), text).with_exit(exit))
+    Ok(outcome(&plan, settings, &done, &warnings))
 }
 
 async fn uninstall(store: &Store, settings: &Settings, change: Change) -> Result<Answer, CliError> {
     let wish = change.choice.wish();
     let plan = Plan::uninstall(store, settings, &wish).await?;
     if !change.yes {
-        return Ok(only_shown(&plan, settings));
+        return Ok(shown(&plan, settings, HOW_TO_DO_IT));
     }
-    let done = carry_out(store, settings, &wish, &plan, "conf_uninstall").await?;
-    Ok(Answer::new(&view(&plan, settings, Some(&done)), told(&plan, &done)))
+    let CarriedOut { done, warnings } = carry_out(store, settings, &wish, &plan, "conf_uninstall").await?;
+    Ok(outcome(&plan, settings, &done, &warnings))
+}
+
+/// What was done, and what somebody should still do.
+struct CarriedOut {
+    done: Done,
+    warnings: Vec<String>,
 }
 
 async fn carry_out(
@@ -208,7 +201,7 @@ async fn carry_out(
     wish: &Wish,
     plan: &Plan,
     command: &str,
-) -> Result<Done, CliError> {
+) -> Result<CarriedOut, CliError> {
     let actor = socket::this_user().await.map_err(CliError::Runtime)?;
     let by = ChangedBy {
         user: actor.to_string(),
@@ -229,23 +222,40 @@ async fn carry_out(
         };
         store.insert_audit(row).await?;
     }
+    let mut warnings = plan.files.left.clone();
     if done.files.iter().any(|file| file.contains("extensions"))
         && let Err(error) = install::reload_dialplan(settings).await
     {
-        eprintln!(
-            "{}: {error}; reload by hand: asterisk -rx 'dialplan reload'",
-            settings.ari.endpoint
-        );
+        let place = &settings.ari.endpoint;
+        warnings.push(format!(
+            "{place}: {error}; reload by hand: asterisk -rx 'dialplan reload'"
+        ));
     }
-    Ok(done)
+    Ok(CarriedOut { done, warnings })
 }
 
-fn only_shown(plan: &Plan, settings: &Settings) -> Answer {
+fn outcome(plan: &Plan, settings: &Settings, done: &Done, warnings: &[String]) -> Answer {
+    let exit = match warnings.is_empty() {
+        true => Exit::Fine,
+        false => Exit::Degraded,
+    };
+    let mut view = view(plan, settings, Some(done));
+    view["warnings"] = json!(warnings);
+    Answer::new(&view, [told(plan, done), warned(warnings)].concat()).with_exit(exit)
+}
+
+/// The changes, before any is made; `hint` is for where there are some.
+fn shown(plan: &Plan, settings: &Settings, hint: &str) -> Answer {
     let text = match plan.is_empty() {
         true => NOTHING.to_owned(),
-        false => format!("{}\nnothing was written: --yes does it", plan.diff(settings)),
+        false => format!("{}{hint}", plan.diff(settings)),
     };
-    Answer::new(&view(plan, settings, None), [text, remarks(plan)].concat())
+    let text = [text.trim_end().to_owned(), remarks(plan), warned(&plan.files.left)].concat();
+    Answer::new(&view(plan, settings, None), text)
+}
+
+fn warned(warnings: &[String]) -> String {
+    warnings.iter().map(|warning| format!("\nWARNING  {warning}")).collect()
 }
 
 fn told(plan: &Plan, done: &Done) -> String {
@@ -300,12 +310,10 @@ fn remarks(plan: &Plan) -> String {
     }
     lines.extend(plan.notes.iter().cloned());
     lines.extend(plan.files.notes.iter().cloned());
-    lines.extend(plan.files.left.iter().map(|left| format!("WARNING  {left}")));
     lines.into_iter().map(|line| format!("\n{line}")).collect()
 }
 
 fn view(plan: &Plan, settings: &Settings, done: Option<&Done>) -> Value {
-    let names = |names: &[String]| json!(names);
     json!({
         "carriers": plan.entries.iter().map(|change| change.carrier_id.clone()).collect::<Vec<_>>(),
         "files": plan.files.changes.iter().map(|change| change.path.display().to_string()).collect::<Vec<_>>(),
@@ -315,7 +323,7 @@ fn view(plan: &Plan, settings: &Settings, done: Option<&Done>) -> Value {
             "server_ip": server.server_ip,
             "daemon_seen_ms": server.daemon_seen_ms,
         })).collect::<Vec<_>>(),
-        "left": names(&plan.files.left),
+        "warnings": plan.files.left,
         "notes": plan.notes.iter().chain(&plan.files.notes).collect::<Vec<_>>(),
         "written": done.map(|done| json!({ "carriers": done.carriers, "files": done.files })),
     })

@@ -1,12 +1,14 @@
-//! Configuration: `crankback.toml` and the `CRANKBACK_*` environment become one [`Settings`], a struct per room.
+//! Configuration: `crankback.toml`, the `CRANKBACK_*` environment and VICIdial's `astguiclient.conf` become one [`Settings`], a
+//! struct per room.
 //!
-//! Owns the keys, their defaults, the order in which sources win (defaults, then the file, then the environment) and the
-//! wording of every complaint. It must not know what a room does with its settings, and it opens nothing but the file and
-//! the password file.
+//! Owns the keys, their defaults, the order in which sources win (defaults, then VICIdial's file, then ours, then the
+//! environment) and the wording of every complaint. It must not know what a room does with its settings, and it opens nothing
+//! but these files and the password files.
 //!
 //! A new key is a field in `settings.rs`, with its default in that struct's `Default`, and a paragraph in
 //! `examples/crankback.toml`; a test compares the two.
 
+mod astguiclient;
 mod document;
 mod environment;
 mod error;
@@ -45,7 +47,7 @@ impl Source {
     }
 }
 
-/// Reads the file, lays the environment over it and validates the whole.
+/// Reads the file, fills in what VICIdial knows, lays the environment over it and validates the whole.
 ///
 /// `environment` is every variable of the process; those that do not start with `CRANKBACK_` are ignored.
 ///
@@ -64,6 +66,8 @@ pub fn load(source: &Source, environment: impl IntoIterator<Item = (String, Stri
         }
     };
     let mut table = document::parse(path, &text)?;
+    let environment: Vec<(String, String)> = environment.into_iter().collect();
+    astguiclient::fill_in(&mut table, &environment);
     environment::overlay(&mut table, environment)?;
     let document = document::Document::try_from(table).map_err(|error| ConfigError::Combined {
         message: error.message().to_owned(),

@@ -10,9 +10,9 @@ fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Confi
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("crankback.toml");
     std::fs::write(&path, text).expect("the configuration is written");
-    let environment = environment
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    // Nothing of this machine counts, unless a test says so.
+    let environment = [("CRANKBACK_ASTGUICLIENT", "")].iter().chain(environment).rev();
+    let environment = environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     load(&Source::File(path), environment)
 }
 
@@ -47,7 +47,8 @@ fn required_keys_alone_give_the_defaults() {
 #[test]
 fn the_annotated_example_names_every_key_with_its_default() {
     let text = include_str!("../../examples/crankback.toml");
-    let settings = load_text(text, &[]).expect("the example must load");
+    // Where VICIdial's file does not say it, somebody must.
+    let settings = load_text(text, &[("CRANKBACK_SERVER__IP", "127.0.0.1")]).expect("the example must load");
     assert_eq!(settings.store, StoreSettings::default());
     assert_eq!(settings.agi, AgiSettings::default());
     assert_eq!(settings.call, CallSettings::default());
@@ -393,4 +394,38 @@ fn notices_that_could_not_be_sent_are_refused_without_showing_a_secret() {
             "{complaint}"
         );
     }
+}
+
+#[test]
+fn what_vicidial_knows_stands_in_for_what_nobody_has_set() {
+    const KNOWN: &str = "# VICIdial\nPATHlogs => /var/log/astguiclient\nVARserver_ip => 10.0.0.9\nVARDB_server => 10.0.0.1\n\
+        VARDB_database => asterisk\nVARDB_user => cron\nVARDB_pass => 1234 ; daily\nVARDB_custom_user => custom\nVARDB_port => 3307\n";
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("astguiclient.conf");
+    std::fs::write(&path, KNOWN).expect("is written");
+    let path = path.to_str().expect("is text");
+    let loaded = |text: &str, environment: &[(&str, &str)]| {
+        let file = [("CRANKBACK_ASTGUICLIENT", path)];
+        load_text(text, &[&file, environment].concat()).expect("is complete")
+    };
+    const USER: &str = "[ari]\nusername = \"crankback\"\npassword = \"hunter2\"\n";
+    let settings = loaded(USER, &[]);
+    assert_eq!(settings.server.ip.to_string(), "10.0.0.9");
+    let with_password: StoreUrl = "mysql://cron:1234@10.0.0.1:3307/asterisk".parse().expect("is a url");
+    assert_eq!(settings.store.url, with_password);
+
+    // What somebody has set goes before it, and takes no password from it.
+    let text = format!("[server]\nip = \"10.0.0.7\"\n[store]\nurl = \"mysql://other@db/asterisk\"\n{USER}");
+    let settings = loaded(&text, &[]);
+    assert_eq!(settings.server.ip.to_string(), "10.0.0.7");
+    assert!(!settings.store.url.has_password());
+    let custom = [("CRANKBACK_STORE__URL", "mysql://custom:pw@10.0.0.1/asterisk")];
+    assert_eq!(loaded(USER, &custom).store.url, custom[0].1.parse().expect("is a url"));
+    let unreadable = load_text(USER, &[("CRANKBACK_ASTGUICLIENT", "/nonexistent")]);
+    assert!(
+        unreadable
+            .expect_err("says what is missing")
+            .to_string()
+            .contains("server.ip: not set")
+    );
 }

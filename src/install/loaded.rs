@@ -8,19 +8,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::files::{self, Places, VICIDIAL_DIALPLAN};
-use super::plan::{FilesOrNot, Plan, Wish, reaches};
+use super::plan::{FilesOrNot, InstallError, Plan, Wish, reaches};
 use crate::ami::{self, LoadedLine};
 use crate::ari;
 use crate::asterisk_conf::Dialplan;
 use crate::carrier::CarrierId;
-use crate::check::{Blind, LookingGlass, Report, dialplan};
+use crate::check::{Blind, Level, LookingGlass, Report, dialplan};
 use crate::config::Settings;
-use crate::store::{RoutingTables, Store, StoreError};
+use crate::store::{OriginalRow, RoutingTables, Store, StoreError};
 use crate::vicidial::carriers::CarrierRow;
 use crate::vicidial::dial_line::is_guarded;
 
-/// VICIdial's keepalive runs each minute; then it reloads, a second a module.
-const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How far Asterisk is.
@@ -77,17 +75,28 @@ enum Seen {
 /// The database.
 pub async fn verify(store: &Store, settings: &Settings, wish: &Wish) -> Result<Report, StoreError> {
     let mut report = Report::default();
-    match Plan::install(store, settings, wish).await {
-        Ok(plan) => unfinished(&plan, &mut report),
-        Err(super::InstallError::Store(error)) => return Err(error),
-        Err(error) => report.error("installed", error, None),
-    }
-    contexts(settings, &mut report).await;
     let tables = store.routing_tables().await?;
     let kept = store.originals().await?;
-    let installed = |row: &&CarrierRow| kept.iter().any(|kept| kept.carrier_id == row.carrier_id);
-    let rows: Vec<&CarrierRow> = tables.carriers.iter().filter(installed).collect();
-    let rows: Vec<&CarrierRow> = rows.into_iter().filter(|row| reaches(row, settings)).collect();
+    let rows = installed(&tables, &kept, settings, wish);
+    if rows.is_empty() {
+        let what = "no carrier of this dialer is installed";
+        report.warning("installed", what, Some("run `crankback conf install`"));
+    } else {
+        let named = rows
+            .iter()
+            .map(|row| row.carrier_id.clone())
+            .chain(wish.carriers.clone());
+        let wish = Wish {
+            carriers: named.collect(),
+            ..wish.clone()
+        };
+        match Plan::install(store, settings, &wish).await {
+            Ok(plan) => unfinished(&plan, &mut report),
+            Err(InstallError::Store(error)) => return Err(error),
+            Err(error) => report.error("installed", error, None),
+        }
+    }
+    contexts(settings, &mut report).await;
     let seen = loaded(settings).await;
     if let Seen::NotAsked(why) = &seen {
         let what = format!("the dialplan that runs cannot be compared line by line: {why}");
@@ -101,6 +110,19 @@ pub async fn verify(store: &Store, settings: &Settings, wish: &Wish) -> Result<R
         entry(row, &tables, settings, wish, &seen, &mut report);
     }
     Ok(report)
+}
+
+/// The rows of this dialer that are installed, of those that are wished for.
+fn installed<'a>(
+    tables: &'a RoutingTables,
+    kept: &[OriginalRow],
+    settings: &Settings,
+    wish: &Wish,
+) -> Vec<&'a CarrierRow> {
+    let is_wished = |row: &CarrierRow| wish.carriers.is_empty() || wish.carriers.contains(&row.carrier_id);
+    let is_kept = |row: &CarrierRow| kept.iter().any(|kept| kept.carrier_id == row.carrier_id);
+    let rows = tables.carriers.iter().filter(|row| reaches(row, settings));
+    rows.filter(|row| is_wished(row) && is_kept(row)).collect()
 }
 
 /// What `conf install` would still change.
@@ -148,7 +170,8 @@ async fn contexts(settings: &Settings, report: &mut Report) {
             "{}: whether [crankback] is loaded cannot be seen: {why}",
             settings.ari.endpoint
         );
-        let advice = "reload Asterisk's http, res_ari.so and dialplan, then run `crankback check`";
+        let advice = "reload http, res_ari.so and the dialplan; an Asterisk 16 that was started without ari.conf has not loaded ARI: \
+                      restart it";
         report.warning("ari", what, Some(advice));
     }
 }
@@ -233,7 +256,8 @@ async fn loaded(settings: &Settings) -> Seen {
     }
 }
 
-/// Waits until Asterisk has the rows, 90 s at most; tells `progress` each second what it lacks. Whether it has them is for
+/// Waits until Asterisk has the rows, `at_most` so long (VICIdial's keepalive runs each minute and then reloads, a second a
+/// module); tells `progress` each second what it lacks. Whether it has them is for
 /// [`verify`] to say.
 ///
 /// # Errors
@@ -242,6 +266,7 @@ pub async fn wait_until_loaded(
     store: &Store,
     settings: &Settings,
     wish: &Wish,
+    at_most: Duration,
     progress: impl Fn(&Waiting),
 ) -> Result<(), StoreError> {
     let began = Instant::now();
@@ -250,24 +275,19 @@ pub async fn wait_until_loaded(
         let kept = store.originals().await?;
         let seen = loaded(settings).await;
         let mut report = Report::default();
-        let rows = tables.carriers.iter().filter(|row| reaches(row, settings));
-        for row in rows.filter(|row| kept.iter().any(|kept| kept.carrier_id == row.carrier_id)) {
+        for row in installed(&tables, &kept, settings, wish) {
             entry(row, &tables, settings, wish, &seen, &mut report);
         }
-        let Some(lack) = report
-            .findings
-            .iter()
-            .find(|finding| finding.level >= crate::check::Level::Warning)
-        else {
+        let Some(lack) = report.findings.iter().find(|finding| finding.level >= Level::Warning) else {
             return Ok(());
         };
         let waited = began.elapsed();
-        if waited >= PATIENCE {
+        if waited >= at_most {
             return Ok(());
         }
         progress(&Waiting {
             waited,
-            at_most: PATIENCE,
+            at_most,
             lacks: lack.to_string(),
         });
         tokio::time::sleep(LOOK_EVERY).await;

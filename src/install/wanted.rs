@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use crate::asterisk_conf::{Account, Enough, WantedSection, WantedSetting};
+use crate::asterisk_conf::{Account, Enough, IfThere, WantedSection, WantedSetting};
 use crate::check::{NEEDED_SESSIONS, NEEDED_WRITE_TIMEOUT_MS, needed_keep_alive_ms};
 use crate::config::{AmiSettings, AriSettings};
 use crate::shipped;
@@ -63,7 +63,7 @@ pub(super) fn manager(ami: &AmiSettings) -> Vec<WantedSection> {
             setting.enough = Enough::SameSecret;
             setting.value = login.secret.expose_secret().to_owned();
         } else {
-            // A user that was there has the rights that somebody gave it.
+            // A user that was there has the rights that somebody gave it, as VICIdial's `cron` has.
             setting.enough = Enough::Any;
         }
     }
@@ -86,12 +86,17 @@ pub(super) fn globals(dialplan: &str) -> Vec<WantedSection> {
     vec![WantedSection {
         name: "globals".to_owned(),
         settings: vec![setting],
+        if_there: IfThere::Complete,
     }]
 }
 
 fn read(shipped: &str) -> Vec<WantedSection> {
     let sections = Account::parse(shipped).sections.into_iter();
     let wanted = sections.map(|section| WantedSection {
+        if_there: match section.name == USER {
+            true => IfThere::Compare,
+            false => IfThere::Complete,
+        },
         name: section.name,
         settings: section
             .settings

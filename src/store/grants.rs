@@ -59,10 +59,7 @@ pub(super) fn daily(url: &StoreUrl, scope: &Scope, account: &str) -> String {
     };
     match scope {
         Scope::OwnTables => each(DAILY, &mut own()),
-        Scope::VicidialCarriers => {
-            let statements = CARRIER_TABLES.map(|(table, rights)| each(rights, &mut std::iter::once(table)));
-            statements.join(" ")
-        }
+        Scope::VicidialCarriers => CARRIER_TABLES.map(|(table, rights)| one(rights, table)).join(" "),
         Scope::VicidialTables => each("SELECT", &mut VICIDIAL_TABLES.into_iter()),
         Scope::RecentChannels(table) => one(RECENT_CHANNELS, table),
         Scope::Database => format!("GRANT {DAILY} ON {}.* TO {account};", database(url)),

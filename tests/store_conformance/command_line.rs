@@ -169,7 +169,7 @@ async fn import_moves_everything_or_nothing(stage: Stage) {
     assert_eq!(json, json!({ "from": from, "to": to.to_string(), "rows": rows }));
     let status = Store::status(&to).await.expect("is looked at");
     assert_eq!(
-        status.tables[..5],
+        status.tables[..6],
         [
             ("crankback_outbound_routes", Some(1)),
             ("crankback_carriers", Some(0)),

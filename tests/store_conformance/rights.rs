@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
-use crankback::store::{IfMissing, Store, StoreError, StoreUrl};
+use crankback::store::{ChangedBy, IfMissing, Store, StoreError, StoreUrl};
+use crankback::vicidial::admin::{AdminError, Written, set_active};
 use mysql_async::prelude::Queryable;
 use secrecy::SecretString;
 
@@ -12,13 +13,14 @@ use super::stage::{Place, Stage};
 use super::support::mariadb::{PASSWORD, RECENT_CHANNELS, RECENT_CHANNELS_TABLE, Server};
 use super::{Case, NEWEST, cases};
 
-pub const CASES: [(&str, Case); 11] = cases![
+pub const CASES: [(&str, Case); 12] = cases![
     a_wrong_password_is_named_and_not_repeated,
     a_missing_database_is_named,
     an_account_without_any_right_is_told_which_to_ask_for,
     a_table_that_may_not_be_read_is_not_taken_for_missing,
     an_account_that_may_only_read_is_told_before_it_writes,
     the_table_of_trunk_channels_is_asked_for_by_its_name,
+    an_account_that_may_not_change_carriers_is_told,
     an_account_that_may_not_create_is_told_who_may,
     the_everyday_account_needs_no_right_to_create,
     the_grants_of_the_manual_are_enough,
@@ -176,6 +178,45 @@ async fn the_table_of_trunk_channels_is_asked_for_by_its_name(stage: Stage) {
         .expect("may write with the grant");
     let rows = scene.number(&format!("SELECT COUNT(*) FROM {RECENT_CHANNELS}")).await;
     assert_eq!(rows, 0, "to look leaves nothing");
+}
+
+async fn an_account_that_may_not_change_carriers_is_told(stage: Stage) {
+    let scene = stage.beside_vicidial("").await;
+    scene.migrate().await;
+    scene
+        .sql("INSERT INTO vicidial_server_carriers (carrier_id, carrier_name, template_id, server_ip) VALUES ('A', '', '', '10.0.0.1')")
+        .await;
+    let (user, database) = (format!("looker_{}", scene.name()), scene.name());
+    scene
+        .sql(&format!(
+            "CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {database}.* TO {user}@'%'"
+        ))
+        .await;
+    let by = ChangedBy {
+        user: "alice".into(),
+        ip_address: "10.0.0.1".into(),
+        what: "conf install".into(),
+    };
+    let switched_off = async || {
+        let store = Store::open(&scene.url_for(&user), IfMissing::Fail)
+            .await
+            .expect("opens");
+        set_active(&store, "A", false, by.clone()).await
+    };
+    let AdminError::Store(error) = switched_off().await.expect_err("may only read") else {
+        panic!("the database refuses it");
+    };
+    let grants = error.grant().expect("names the grants");
+    for right in [
+        "SELECT, INSERT, UPDATE ON `{}`.`vicidial_server_carriers`",
+        "SELECT, UPDATE ON `{}`.`servers`",
+        "SELECT, INSERT ON `{}`.`vicidial_admin_log`",
+    ] {
+        let right = right.replace("{}", database);
+        assert!(grants.contains(&format!("GRANT {right} TO '{user}'@'%';")), "{grants}");
+    }
+    scene.sql(&grants).await;
+    assert_eq!(switched_off().await, Ok(Written::Changed));
 }
 
 async fn an_account_that_may_not_create_is_told_who_may(stage: Stage) {

@@ -225,3 +225,18 @@ fn another_directory_than_asterisks_is_refused() {
         "conf_no_dialplan"
     );
 }
+
+#[test]
+fn a_user_that_is_there_gets_no_line_more() {
+    let scene = Scene::new();
+    let manager = "[general]\nenabled = yes\n[looker]\nsecret = hunter3\nread = all\n";
+    fs::write(scene.path("manager.conf"), manager).unwrap();
+    let ari = format!("{ARI}[dialer]\ntype = user\npassword = another\n");
+    fs::write(scene.path("ari.conf"), &ari).unwrap();
+    let plan = scene.plan();
+    assert!(plan.changes.iter().all(|change| !change.path.ends_with("manager.conf")));
+    let told = "line 8: [dialer] password = (not shown): left as it is, crankback needs the one of crankback.toml";
+    assert!(plan.left.iter().any(|left| left.ends_with(told)), "{:?}", plan.left);
+    scene.install();
+    assert!(!scene.text("ari.conf").contains("password_format"));
+}

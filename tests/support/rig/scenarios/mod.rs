@@ -10,6 +10,7 @@ mod engines;
 mod failures;
 mod fast_agi;
 mod health;
+mod install;
 mod load;
 mod logs;
 mod machines;
@@ -219,6 +220,8 @@ pub const ALL: &[Scenario] = scenarios![
     "check: VICIdial's table of trunk channels" Short => check::recent_channels,
     "check: daemon not running" Short => check::no_daemon,
     "check: Asterisk stopped" Short => check::no_asterisk,
+    "installed without an editor and taken out" Short => install::in_and_out,
+    "installed where ARI never was" Short => install::where_ari_never_was,
     "operator removes and adds a route" Short => operator::routes,
     "operator lists calls" Short => operator::calls,
     "operator disables the primary and enables it" Short => operator_word::disables_and_enables,
