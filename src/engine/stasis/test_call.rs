@@ -274,7 +274,18 @@ impl<'a> Ladder<'a> {
                 }
                 return true;
             }
-            _ => {}
+            // Of other channels, or nothing that says how far the call is.
+            Event::StasisStart(_)
+            | Event::StasisEnd(_)
+            | Event::Dial(_)
+            | Event::ChannelStateChange(_)
+            | Event::ChannelHangupRequest(_)
+            | Event::ChannelDestroyed(_)
+            | Event::ChannelEnteredBridge(_)
+            | Event::ChannelLeftBridge(_)
+            | Event::BridgeDestroyed(_)
+            | Event::ApplicationReplaced(_)
+            | Event::Other { .. } => {}
         }
         false
     }
