@@ -146,7 +146,9 @@ fn hand_over(snapshot: &Snapshot, rows: &[CarrierRow], settings: &Settings, repo
             Ok(wrapped) if wrapped == row.dialplan_entry => handed_over += 1,
             Ok(wrapped) => {
                 let what = "its dialplan entry does not hand its calls to crankback: its backups are never used";
-                report.warning(subject, what, Some(&replacement(&row.dialplan_entry, &wrapped)));
+                let by_hand = replacement(&row.dialplan_entry, &wrapped);
+                let advice = format!("run `crankback conf install {id} --yes`, or {by_hand}");
+                report.warning(subject, what, Some(&advice));
             }
             Err(error) => report.warning(
                 subject,

@@ -1,6 +1,6 @@
 //! `crankback conf`: into VICIdial's carriers and Asterisk's files, and out of them again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
@@ -173,7 +173,9 @@ async fn install(store: &Store, settings: &Settings, arguments: Install) -> Resu
         })
         .await?;
         let report = install::verify(store, settings, &wish).await?;
+        // What is so with rows and files the plan has told.
         let lacking = report.findings.iter().filter(|it| it.level >= Level::Warning);
+        let lacking = lacking.filter(|finding| finding.subject != install::INSTALLED);
         warnings.extend(lacking.map(ToString::to_string));
     }
     Ok(outcome(&plan, settings, &done, &warnings))
@@ -265,10 +267,17 @@ fn told(plan: &Plan, done: &Done) -> String {
             .iter()
             .map(|carrier| format!("carrier {carrier}: dialplan entry written")),
     );
-    lines.extend(done.files.iter().map(|file| match reload_of(file) {
-        Some(reload) => format!("{file}: written; asterisk -rx '{reload}'"),
-        None => format!("{file}: written"),
-    }));
+    for change in &plan.files.changes {
+        let file = change.path.display();
+        let what = match change.after {
+            Some(_) => "written",
+            None => "removed",
+        };
+        lines.push(match reload_of(&change.path) {
+            Some(reload) => format!("{file}: {what}; asterisk -rx '{reload}'"),
+            None => format!("{file}: {what}"),
+        });
+    }
     if lines.is_empty() {
         lines.push(NOTHING.to_owned());
     }
@@ -276,8 +285,8 @@ fn told(plan: &Plan, done: &Done) -> String {
 }
 
 /// What makes Asterisk read a file again; the dialplan was reloaded.
-fn reload_of(file: &str) -> Option<&'static str> {
-    match PathBuf::from(file).file_name()?.to_str()? {
+fn reload_of(file: &Path) -> Option<&'static str> {
+    match file.file_name()?.to_str()? {
         "http.conf" => Some("module reload http"),
         "ari.conf" => Some("module reload res_ari.so"),
         "manager.conf" => Some("manager reload"),

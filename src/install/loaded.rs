@@ -19,6 +19,8 @@ use crate::store::{OriginalRow, RoutingTables, Store, StoreError};
 use crate::vicidial::carriers::CarrierRow;
 use crate::vicidial::dial_line::is_guarded;
 
+/// The subject of findings about rows and files, which a plan tells too.
+pub const INSTALLED: &str = "installed";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How far Asterisk is.
@@ -80,7 +82,7 @@ pub async fn verify(store: &Store, settings: &Settings, wish: &Wish) -> Result<R
     let rows = installed(&tables, &kept, settings, wish);
     if rows.is_empty() {
         let what = "no carrier of this dialer is installed";
-        report.warning("installed", what, Some("run `crankback conf install`"));
+        report.warning(INSTALLED, what, Some("run `crankback conf install`"));
     } else {
         let named = rows
             .iter()
@@ -93,18 +95,15 @@ pub async fn verify(store: &Store, settings: &Settings, wish: &Wish) -> Result<R
         match Plan::install(store, settings, &wish).await {
             Ok(plan) => unfinished(&plan, &mut report),
             Err(InstallError::Store(error)) => return Err(error),
-            Err(error) => report.error("installed", error, None),
+            Err(error) => report.error(INSTALLED, error, None),
         }
     }
     contexts(settings, &mut report).await;
     let seen = loaded(settings).await;
     if let Seen::NotAsked(why) = &seen {
         let what = format!("the dialplan that runs cannot be compared line by line: {why}");
-        report.warning(
-            "dialplan",
-            what,
-            Some("set [ami] in crankback.toml to a user with `reporting` in write of manager.conf"),
-        );
+        let advice = "set [ami] in crankback.toml to a user with `reporting` in write of manager.conf";
+        report.advise("dialplan", what, advice);
     }
     for row in rows {
         entry(row, &tables, settings, wish, &seen, &mut report);
@@ -139,13 +138,13 @@ fn unfinished(plan: &Plan, report: &mut Report) {
         report.warning(change.path.display().to_string(), "not as it is meant to be", INSTALL);
     }
     for note in plan.notes.iter().chain(&plan.files.left) {
-        report.warning("installed", note, None);
+        report.warning(INSTALLED, note, None);
     }
     for note in &plan.files.notes {
-        report.ok("installed", note);
+        report.ok(INSTALLED, note);
     }
     if plan.is_empty() {
-        report.ok("installed", "rows and files are as they are meant to be");
+        report.ok(INSTALLED, "rows and files are as they are meant to be");
     }
 }
 

@@ -26,5 +26,5 @@ mod wanted;
 
 pub use entries::{Edits, EntryChange, EntryError};
 pub use files::{FileChange, FileError, FilePlan, Places};
-pub use loaded::{Waiting, reload_dialplan, verify, wait_until_loaded};
+pub use loaded::{INSTALLED, Waiting, reload_dialplan, verify, wait_until_loaded};
 pub use plan::{Done, FilesOrNot, InstallError, Plan, ServerSeen, Wish};

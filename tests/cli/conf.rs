@@ -209,7 +209,12 @@ async fn options_of_dial_send_the_calls_to_the_engine_that_honours_them() {
     let engine = "SELECT COUNT(*) FROM crankback_carriers WHERE carrier_id = 'LONG' AND engine = 'agi'";
     assert_eq!(dialer.number(engine), 1);
     let undone = dialer.run("conf uninstall --no-files --yes").expect(0).stdout;
-    assert_holds(&undone, &["carrier LONG: engine=agi stays set"]);
+    assert_holds(
+        &undone,
+        &["carrier LONG: engine=agi stays set; `crankback carrier set LONG engine=` takes it back"],
+    );
+    dialer.run("carrier set LONG engine=").expect(0);
+    assert_eq!(dialer.number(engine), 0);
     assert_eq!(dialer.entry("LONG"), entry);
 }
 
