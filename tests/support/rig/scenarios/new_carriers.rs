@@ -6,7 +6,7 @@ mod iax2;
 pub(super) use self::iax2::by_login as iax2_by_login;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -23,6 +23,9 @@ const USER: &str = "acct";
 /// With characters that have a meaning elsewhere in Asterisk's files.
 const PASSWORD: &str = "se=cr>e,t#1";
 const CALLER_ID: &str = "13125550199";
+
+/// An attempt that fails while Asterisk still loads is repeated after 20 s.
+const REGISTERED_WITHIN: Duration = Duration::from_secs(60);
 
 const RELOAD_PJSIP: &str = "module reload res_pjsip.so";
 const RELOAD_SIP: &str = "sip reload";
@@ -122,7 +125,7 @@ async fn until_not(rig: &Rig, code: &str, arguments: &str) -> Result<Value, LabE
     loop {
         match rig.ask_crankback(arguments).await {
             Err(error) if error.to_string().contains(code) && began.elapsed() < SOON => {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
             other => return other,
         }
@@ -196,7 +199,9 @@ async fn add(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) ->
 /// Staged, it is passed over; a test call makes it active; then calls go on to it.
 async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -> Result<(), LabError> {
     if way.known_by == KnownBy::Registration {
-        let registered = carrier.wait_for(|stats| stats.registers_with_login > 0, SOON).await;
+        let registered = carrier
+            .wait_for(|stats| stats.registers_with_login > 0, REGISTERED_WITHIN)
+            .await;
         report.check(format!("registered: {registered:?}"), registered.is_ok());
     }
     until_not(rig, "carrier_not_loaded", &format!("carrier show {NEW}")).await?;
@@ -220,6 +225,9 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
     report.equal("staged: DIALSTATUS", status.as_str(), "CONGESTION");
     report.equal("staged: INVITEs", seen.len(), 0);
 
+    if way.known_by == KnownBy::Address {
+        tested_in_vain(rig, report, carrier).await?;
+    }
     let test = format!("carrier test {NEW} --number 13125550100 --caller-id {CALLER_ID}");
     let tested = rig.ask_crankback::<Value>(&test).await?;
     report.note(format!("{test}: {tested}"));
@@ -232,7 +240,7 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
         has_rung("ringing") && has_rung("answered"),
     );
     report.check("its PDD is told", tested["pdd_ms"].is_u64());
-    let seen: Vec<CallRecord> = carrier.calls();
+    let seen = calls_to(carrier, "13125550100");
     report.carrier_saw(NEW, &seen);
     report.equal("test: INVITEs", seen.len(), 1);
     if let Some(invite) = seen.first() {
@@ -270,6 +278,31 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
         "nothing is due",
         shown["retest_due"] == false && shown["staged"] == false,
     );
+    Ok(())
+}
+
+fn calls_to(carrier: &FakeCarrier, number: &str) -> Vec<CallRecord> {
+    let calls = carrier.calls().into_iter();
+    calls.filter(|call| call.number == number).collect()
+}
+
+/// Test calls that are refused and that nobody answers: each says so, and the carrier stays staged.
+async fn tested_in_vain(rig: &Rig, report: &mut Report, carrier: &FakeCarrier) -> Result<(), LabError> {
+    carrier.on_number("13125550403", refuses(403));
+    carrier.on_number("13125550180", Script::new().trying().ringing());
+    for (number, said) in [
+        ("13125550403", "SIP 403 Forbidden"),
+        ("13125550180", "nobody answered in time"),
+    ] {
+        let command = format!("carrier test {NEW} --number {number} --ring 1");
+        let told = rig.crankback(&command).await?;
+        report.check(format!("{said}: {told}"), told.contains(said));
+        report.equal(format!("{number}: INVITEs"), calls_to(carrier, number).len(), 1);
+    }
+    let cancelled = carrier.wait_for(|stats| stats.cancels == 1, SOON).await;
+    report.check(format!("the second is cancelled: {cancelled:?}"), cancelled.is_ok());
+    let shown: Value = rig.ask_crankback(&format!("carrier show {NEW}")).await?;
+    report.check("it stays staged", shown["staged"] == true);
     Ok(())
 }
 
