@@ -183,9 +183,9 @@ impl Plan {
                 },
             }
         }
-        if let Some(id) = wish.carriers.iter().find(|id| find(&kept, id).is_none()) {
-            plan.notes.push(format!("carrier {id}: nothing is installed"));
-        }
+        let unknown = wish.carriers.iter().filter(|id| find(&kept, id).is_none());
+        plan.notes
+            .extend(unknown.map(|id| format!("carrier {id}: nothing is installed")));
         if !refused.is_empty() {
             return Err(InstallError::Refused(refused));
         }
