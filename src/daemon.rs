@@ -12,6 +12,7 @@ mod notices;
 mod operator_words;
 mod operators;
 mod probes;
+mod qualify;
 mod records;
 mod registrations;
 mod reload;
@@ -138,10 +139,14 @@ pub async fn run(
         Err(error) => warn!(endpoint = %settings.ari.endpoint, %error, "Asterisk does not answer yet; waiting for it"),
     }
     let cancel_ari = CancellationToken::new();
-    let (client, notices, state) = ari::connect(config, cancel_ari.clone()).map_err(|source| Error::Ari {
-        endpoint: settings.ari.endpoint.clone(),
-        source,
-    })?;
+    let connect = |config| {
+        ari::connect(config, cancel_ari.clone()).map_err(|source| Error::Ari {
+            endpoint: settings.ari.endpoint.clone(),
+            source,
+        })
+    };
+    let (client, notices, state) = connect(config)?;
+    let (qualify_client, qualify_notices, _) = connect(settings.ari.connection_as(&settings.ari.qualify_app())?)?;
 
     let tables = Tables::keep_fresh(reader, client.clone());
     let call_settings = LiveCallSettings::new(&settings.call);
@@ -184,8 +189,7 @@ pub async fn run(
     let figures = CarrierFigures::open();
     tokio::spawn(health::tell_changes(health.clone(), metrics.clone(), notifier.clone()));
     let witnesses = Witnesses {
-        asterisk: client.clone(),
-        ari_state: state.clone(),
+        qualify: (qualify_client, qualify_notices),
         tables: tables.clone(),
         desk: health.clone(),
         metrics: metrics.clone(),

@@ -32,6 +32,7 @@ fn count(events: &[Event]) -> BTreeMap<&str, usize> {
             Event::ChannelEnteredBridge(_) => "ChannelEnteredBridge",
             Event::ChannelLeftBridge(_) => "ChannelLeftBridge",
             Event::BridgeDestroyed(_) => "BridgeDestroyed",
+            Event::DeviceStateChanged(_) => "DeviceStateChanged",
             Event::ApplicationReplaced(_) => "ApplicationReplaced",
             _ => "other",
         };

@@ -100,7 +100,10 @@ const AFTER_HELP: &str = "Keys:
   verdict:503=stop         what an answer means: SIP code, 5xx, Q.850 cause or name, phrase:WORDS
   max_channels=30          legs at one time
   max_cps=5                legs a second
-  engine=agi               who places the legs of calls that enter by its dialplan line: stasis or agi";
+  engine=agi               who places the legs of calls that enter by its dialplan line: stasis or agi
+  probe=on                 OPTIONS of our own go to it, over its own transport, also where it has credentials; off: none do
+  probe_interval_s=30      from one to the next
+  probe_alive=!503,!404    any reply but these shows that it is alive; 2xx,405: these alone do";
 
 pub(super) async fn perform(command: Command, settings: &Settings) -> Result<Answer, CliError> {
     match command {

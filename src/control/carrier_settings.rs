@@ -5,8 +5,9 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::CarrierId;
-use crate::config::Engine;
+use crate::config::{Engine, OwnOptions};
 use crate::nearest::nearest;
+use crate::probe::{AliveReplies, AliveRepliesError};
 use crate::snapshot;
 use crate::store::CarrierSettingsRow;
 use crate::verdict::{FailoverAfter183, OverrideError, Overrides, Rulebook};
@@ -55,6 +56,9 @@ pub enum SettingError {
     /// An override or a preset.
     #[error(transparent)]
     Verdict(#[from] OverrideError),
+    /// Which replies to OPTIONS count as alive.
+    #[error(transparent)]
+    ProbeAlive(#[from] AliveRepliesError),
 }
 
 impl SettingError {
@@ -65,6 +69,7 @@ impl SettingError {
             Self::UnknownKey { .. } => "unknown_setting",
             Self::Value { .. } => "setting_value",
             Self::Verdict(error) => error.code(),
+            Self::ProbeAlive(error) => error.code(),
         }
     }
 }
@@ -80,8 +85,11 @@ const PRESET: &str = "preset";
 const MAX_CHANNELS: &str = "max_channels";
 const MAX_CPS: &str = "max_cps";
 const ENGINE: &str = "engine";
+const PROBE: &str = "probe";
+const PROBE_INTERVAL_S: &str = "probe_interval_s";
+const PROBE_ALIVE: &str = "probe_alive";
 const VERDICT: &str = "verdict:";
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 15] = [
     GUARD_MS,
     PROGRESS_MS,
     RING_MS,
@@ -93,6 +101,9 @@ const KEYS: [&str; 12] = [
     MAX_CHANNELS,
     MAX_CPS,
     ENGINE,
+    PROBE,
+    PROBE_INTERVAL_S,
+    PROBE_ALIVE,
     "verdict:ANSWER",
 ];
 
@@ -102,6 +113,9 @@ const SIGNS_OF_LIFE_MS: Range = Range(500..=60_000, "500 to 60000 milliseconds")
 const RING_TIME_MS: Range = Range(1_000..=300_000, "1000 to 300000 milliseconds");
 /// More rarely connect and only cost time.
 const ATTEMPTS: Range = Range(1..=10, "1 to 10 attempts");
+
+/// As often as a probe may go out.
+const PROBE_INTERVALS_S: Range = Range(2..=300, "2 to 300 seconds");
 
 /// What a number may be, and the same in words.
 struct Range(RangeInclusive<u32>, &'static str);
@@ -120,6 +134,9 @@ enum Setting {
     MaxChannels(Option<u32>),
     MaxCps(Option<u32>),
     Engine(Option<Engine>),
+    Probe(Option<OwnOptions>),
+    ProbeInterval(Option<u32>),
+    ProbeAlive(Option<AliveReplies>),
     Verdict { answer: String, meaning: Option<String> },
 }
 
@@ -158,6 +175,9 @@ impl Change {
                 Setting::MaxChannels(limit) => row.max_channels = limit,
                 Setting::MaxCps(limit) => row.max_cps = limit,
                 Setting::Engine(engine) => row.engine = engine.map(|engine| engine.as_str().to_owned()),
+                Setting::Probe(choice) => row.probe = choice.map(|choice| choice.as_str().to_owned()),
+                Setting::ProbeInterval(seconds) => row.probe_interval_s = seconds,
+                Setting::ProbeAlive(alive) => row.probe_alive = alive.map(|alive| alive.to_string()),
                 Setting::Verdict { answer, meaning } => {
                     row.verdicts = changed(row.verdicts.as_deref(), &answer, meaning)
                 }
@@ -221,6 +241,12 @@ impl Setting {
                 Engine::from_word(value).ok_or_else(|| wrong(ENGINE, value, "stasis or agi"))
             })
             .map(Self::Engine),
+            PROBE => optional(value, |value| {
+                OwnOptions::from_word(value).ok_or_else(|| wrong(PROBE, value, "on or off"))
+            })
+            .map(Self::Probe),
+            PROBE_INTERVAL_S => within(&PROBE_INTERVALS_S, PROBE_INTERVAL_S, value).map(Self::ProbeInterval),
+            PROBE_ALIVE => optional(value, |value| Ok(value.parse()?)).map(Self::ProbeAlive),
             word => Err(SettingError::UnknownKey {
                 word: word.to_owned(),
                 meant: nearest(word, KEYS),
@@ -283,6 +309,9 @@ pub(super) fn shown(rows: &[CarrierSettingsRow], carrier: &CarrierId) -> Vec<Str
         number(MAX_CHANNELS, row.max_channels),
         number(MAX_CPS, row.max_cps),
         text(ENGINE, row.engine.as_deref()),
+        text(PROBE, row.probe.as_deref()),
+        number(PROBE_INTERVAL_S, row.probe_interval_s),
+        text(PROBE_ALIVE, row.probe_alive.as_deref()),
     ]
     .into_iter()
     .flatten()
@@ -315,6 +344,9 @@ mod tests {
             "fakes_progress=no",
             "failover_after_183=if_5xx",
             "max_channels=30",
+            "probe=on",
+            "probe_interval_s=30",
+            "probe_alive=!503,!404",
             "verdict:503=stop",
             "verdict:phrase:no funds=next",
         ];
@@ -329,6 +361,9 @@ mod tests {
                 "setup_ms=",
                 "max_attempts=",
                 "fakes_progress=",
+                "probe=",
+                "probe_interval_s=",
+                "probe_alive=",
             ],
         )
         .expect("is understood");
@@ -355,6 +390,9 @@ mod tests {
             ("fakes_progress=maybe", "yes or no"),
             ("max_channels=0", "carrier disable"),
             ("engine=dial", "stasis or agi"),
+            ("probe=maybe", "on or off"),
+            ("probe_interval_s=1", "2 to 300 seconds"),
+            ("probe_alive=50x", "50x"),
             ("verdict:799=stop", "799"),
             ("verdict:503=stpo", "stpo"),
             ("preset=nobody", "nobody"),

@@ -9,7 +9,7 @@ use super::transaction::{Row, Transaction, Value, whole};
 
 const COLUMNS: &str = "carrier_id, guard_ms, progress_ms, fakes_progress, failover_after_183, preset, verdicts, max_channels, \
                        max_cps, operator_state, operator_by, operator_reason, operator_since_ms, operator_until_ms, ring_ms, setup_ms, \
-                       max_attempts, engine";
+                       max_attempts, engine, probe, probe_interval_s, probe_alive";
 
 pub(super) const TABLE: OwnTable = OwnTable {
     name: "crankback_carriers",
@@ -56,6 +56,12 @@ pub struct CarrierSettingsRow {
     pub max_attempts: Option<u32>,
     /// Who places the legs of calls that enter by its dialplan line, a word.
     pub engine: Option<String>,
+    /// Whether OPTIONS of our own are sent to it, a word.
+    pub probe: Option<String>,
+    /// Seconds from one to the next.
+    pub probe_interval_s: Option<u32>,
+    /// Which replies to them show that it is alive.
+    pub probe_alive: Option<String>,
 }
 
 impl Store {
@@ -113,7 +119,7 @@ fn put(transaction: &mut dyn Transaction, row: &CarrierSettingsRow) -> Result<()
         let value = text.as_ref().map(|text| whole(&url, column, text, width));
         Ok::<_, StoreError>(value.transpose()?.unwrap_or(Value::Null))
     };
-    let parameters: [Value; 18] = [
+    let parameters: [Value; 21] = [
         whole(&url, "carrier_id", &row.carrier_id, 15)?,
         row.guard_ms.map(i64::from).into(),
         row.progress_ms.map(i64::from).into(),
@@ -132,6 +138,9 @@ fn put(transaction: &mut dyn Transaction, row: &CarrierSettingsRow) -> Result<()
         row.setup_ms.map(i64::from).into(),
         row.max_attempts.map(i64::from).into(),
         text("engine", &row.engine, 8)?,
+        text("probe", &row.probe, 8)?,
+        row.probe_interval_s.map(i64::from).into(),
+        text("probe_alive", &row.probe_alive, 255)?,
     ];
     let marks = vec!["?"; parameters.len()].join(", ");
     let sql = format!("REPLACE INTO crankback_carriers ({COLUMNS}) VALUES ({marks})");
@@ -158,5 +167,8 @@ fn row(row: &Row) -> Result<CarrierSettingsRow, StoreError> {
         setup_ms: row.optional_integer("setup_ms")?,
         max_attempts: row.optional_integer("max_attempts")?,
         engine: row.optional_text("engine")?,
+        probe: row.optional_text("probe")?,
+        probe_interval_s: row.optional_integer("probe_interval_s")?,
+        probe_alive: row.optional_text("probe_alive")?,
     })
 }

@@ -34,6 +34,9 @@ async fn what_is_set_comes_back_and_can_be_taken_back(stage: Stage) {
         setup_ms: Some(15_000),
         max_attempts: Some(2),
         engine: Some("agi".into()),
+        probe: Some("on".into()),
+        probe_interval_s: Some(30),
+        probe_alive: Some("!503,!404".into()),
     };
     let empty = CarrierSettingsRow {
         carrier_id: "PRIMARY".into(),

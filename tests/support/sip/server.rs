@@ -205,7 +205,10 @@ impl Server {
     }
 
     fn on_options(&self, request: &Message, wire: &Wire) {
-        self.house.board.count(|stats| stats.options += 1);
+        self.house.board.count(|stats| {
+            stats.options += 1;
+            stats.options_over_tcp += u64::from(wire.transport == Transport::Tcp);
+        });
         let reply = self.house.board.settings().options;
         self.answer_outside(request, wire, reply);
     }

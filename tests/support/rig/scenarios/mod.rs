@@ -232,9 +232,13 @@ pub const ALL: &[Scenario] = scenarios![
     "health: probes fine, INVITEs dead" Short => health::probes_fine_invites_dead,
     "health: probes dead, INVITEs fine" Short => health::probes_dead_invites_fine,
     "health: probes say standby, then back" Short => health::standby,
+    "health: probes of one carrier, over TCP" Short only(Stasis, "no call comes into it")
+        => health::probes::set_for_a_carrier,
     "health: flapping, 5 s good, 5 s bad" Short only(Stasis, "what opens and closes is the same for both engines")
         => health::flapping,
-    "health: dead primary over a kill of the daemon" Short => health::killed,
+    "health: Asterisk's qualify, PJSIP" Short => health::qualify::of_pjsip,
+    "health: Asterisk's qualify, chan_sip or PJSIP" Short => health::qualify::of_the_old_driver,
+    "health: dead primary over a kill of the daemon" Short => health::restarts::killed,
     "health: disabled by the operator" Short => health::disabled,
     "health: 200 calls in a second, primary dead" Short => health::burst,
     "10,000 calls, memory" Long => load::growth,
