@@ -250,7 +250,7 @@ pub async fn run(
             metrics,
             counters,
             records: Arc::new(Records::new(spool.clone(), settings.server.ip.to_string(), figures)),
-            taken,
+            taken: taken.clone(),
             leaving: leaving.clone(),
         },
         live: live.clone(),
@@ -265,6 +265,7 @@ pub async fn run(
             ari: client.clone(),
             sidecar: fast_agi.sidecar(),
             door,
+            taken,
             live,
             spool,
             leaving: leaving.clone(),
@@ -272,6 +273,7 @@ pub async fn run(
         },
         waiting,
         compared: compared.subscribe(),
+        started_ms,
     };
     let goes = leaving.clone();
     tokio::spawn(async move {

@@ -143,6 +143,7 @@ pub const ALL: &[Scenario] = scenarios![
     "redirected after faked ringing, parked, transferred" Short => redirect::after_faked_ringing,
     "redirected to 8368, daemon killed" Short => redirect::daemon_killed,
     "redirected to 8368, its place stays taken" Short => redirect::keeps_its_place,
+    "redirected to 8368, its place stays taken over restarts" Short => redirect::keeps_its_place_over_restarts,
     "302 to itself" Short => redirection::to_itself,
     "302 to another number" Short => redirection::to_another_number,
     "302 to a stranger's host" Short => redirection::to_a_stranger,
