@@ -239,7 +239,13 @@ pub const ALL: &[Scenario] = scenarios![
         => health::flapping,
     "health: Asterisk's qualify, PJSIP" Short => health::qualify::of_pjsip,
     "health: Asterisk's qualify, chan_sip or PJSIP" Short => health::qualify::of_the_old_driver,
-    "health: dead primary over a kill of the daemon" Short => health::restarts::killed,
+    "health: dead primary over restarts" Short => health::restarts::storm,
+    "health: silent primary over restarts" Short => health::restarts::silence,
+    "health: the backup's limit over a kill in a burst" Short => health::restarts::limit,
+    "health: back without OPTIONS" Long only(Stasis, "what opens and closes is the same for both engines")
+        => health::restarts::back_without_options,
+    "health: disabled with a probe on its way" Short only(Stasis, "no call comes into it")
+        => health::probes::disabled_in_flight,
     "health: disabled by the operator" Short => health::disabled,
     "health: 200 calls in a second, primary dead" Short => health::burst,
     "10,000 calls, memory" Long => load::growth,
