@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use capture::{Capture, moments};
 use figures::{Figures, ratio};
-use stand::Stand;
+use stand::{Caller, Stand};
 use support::error::LabError;
 use support::rig::daemon::arguments_unless_crankback;
 use support::roots::AsteriskVersion;
@@ -33,6 +33,9 @@ struct Arguments {
     /// Which Asterisk
     #[arg(long, value_enum, default_value_t = AsteriskVersion::V22)]
     asterisk: AsteriskVersion,
+    /// Who the callers are
+    #[arg(long, value_enum, default_value_t = Caller::Dialer)]
+    caller: Caller,
     /// One short round: under a minute, for a first look
     #[arg(long)]
     quick: bool,
@@ -104,7 +107,7 @@ async fn bench(arguments: &Arguments) -> Result<bool, LabError> {
     const RATES: [u32; 2] = [30, 80];
     let version = arguments.asterisk;
     let (rounds, seconds) = if arguments.quick { (1, 3) } else { (3, 10) };
-    let mut stand = Stand::start(version).await?;
+    let mut stand = Stand::start(version, arguments.caller).await?;
     let capture = Capture::start(&stand.file("bench.pcap"), &stand.ports.all())?;
     // What is slow the first time only is not measured.
     for way in Way::ALL {

@@ -22,9 +22,10 @@ const DRAIN: Duration = Duration::from_secs(60);
 const TICKS_PER_SECOND: u64 = 100;
 
 /// Who a caller is: `d` (plain `Dial()`), `a` or `s` before the number says who carries the call.
-const CALLERS: &str = "[bench]\n\
-    exten => _d9X.,1,Goto(by-hand,${EXTEN:1},1)\n\
-    exten => _d8X.,1,Goto(by-hand,${EXTEN:1},1)\n\
+const CALLERS: &str = "[through-local]\n\
+    exten => _[das][89]X.,1,Dial(Local/${EXTEN}@as-it-comes/n)\n\
+    [as-it-comes]\n\
+    exten => _d[89]X.,1,Goto(by-hand,${EXTEN:1},1)\n\
     exten => _a[89]X.,1,Set(CB_ENGINE=agi)\n same => n,Goto(default,${EXTEN:1},1)\n\
     exten => _s[89]X.,1,Set(CB_ENGINE=stasis)\n same => n,Goto(default,${EXTEN:1},1)\n\
     [by-hand]\n\
@@ -44,6 +45,24 @@ pub struct Stand {
     next_number: u64,
     _carriers: [Running; 2],
     directory: TempDir,
+}
+
+/// Who the callers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Caller {
+    /// A dialer: it originates a Local channel, as VICIdial does, and nobody listens before the answer
+    Dialer,
+    /// A telephone: its own channel dials, and hears what the carrier plays before the answer
+    Telephone,
+}
+
+impl Caller {
+    const fn context(self) -> &'static str {
+        match self {
+            Self::Dialer => "through-local",
+            Self::Telephone => "as-it-comes",
+        }
+    }
 }
 
 /// What a block of calls took.
@@ -66,7 +85,7 @@ fn entry(prefix: char, trunk: &str) -> String {
 
 impl Stand {
     /// Starts everything; carriers `PRIMARY` and `BACKUP`, and `BACKUP` behind `PRIMARY`.
-    pub async fn start(version: AsteriskVersion) -> Result<Self, LabError> {
+    pub async fn start(version: AsteriskVersion, caller_kind: Caller) -> Result<Self, LabError> {
         sipp::install()?;
         let root = Root::ensure(version, progress_on_stderr).await?;
         let directory = tempfile::tempdir().context(|| "make a directory".to_owned())?;
@@ -76,7 +95,9 @@ impl Stand {
             sipp::carrier(directory.path(), Carrier::Answers, answers)?,
         ];
         let mut inbound = Trunk::pjsip("caller", Ports::address(caller));
-        inbound.extra.push_str("context = bench\n");
+        inbound
+            .extra
+            .push_str(&format!("context = {}\n", caller_kind.context()));
         let entries = [("PRIMARY", entry('9', "primary")), ("BACKUP", entry('8', "backup"))];
         let mut config = AsteriskConfig::new(4577)
             .trunk(Trunk::pjsip("primary", Ports::address(refuses)))

@@ -16,7 +16,7 @@ struct Context {
     without_it: &'static str,
 }
 
-const CONTEXTS: [Context; 4] = [
+const CONTEXTS: [Context; 5] = [
     Context {
         name: "crankback",
         extension: "s",
@@ -26,6 +26,11 @@ const CONTEXTS: [Context; 4] = [
         name: "crankback-cause",
         extension: "34",
         without_it: "a failed call reports a wrong HANGUPCAUSE to the dialer",
+    },
+    Context {
+        name: "crankback-answered",
+        extension: "s",
+        without_it: "after a failover VICIdial may take the channel that failed for the customer's",
     },
     Context {
         name: "crankback-hangup",

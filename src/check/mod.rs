@@ -11,7 +11,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `finding` | one thing that was looked at, and the list of all |
-//! | `tables` | the store, the carriers, the routes, the carriers' dialplan entries |
+//! | `tables` | the store, the carriers, the routes, the carriers' dialplan entries, VICIdial's table that is written |
 //! | `asterisk` | the order in which an Asterisk is looked at; its version, the daemon beside us |
 //! | `looking_glass` | a short-lived channel through which Asterisk's dialplan functions are read |
 //! | `dialplan` | whether the dialplan that this program ships is the one that runs |

@@ -7,7 +7,7 @@ use crate::carrier::{Carrier, CarrierId};
 use crate::config::Settings;
 use crate::routing::Route;
 use crate::snapshot::Snapshot;
-use crate::store::{IfMissing, Store, StoreError};
+use crate::store::{IfMissing, Store, StoreError, StoreUrl};
 use crate::vicidial::carriers::CarrierRow;
 use crate::vicidial::dial_line::wrap_dialplan_entry;
 
@@ -49,6 +49,7 @@ async fn look(store: &Store, settings: &Settings, report: &mut Report) -> Result
     carriers(&snapshot, settings, report);
     routes(&snapshot, report);
     hand_over(&snapshot, &rows, settings, report);
+    recent_channels(store, settings, report).await;
     if snapshot.is_rebuild_due {
         report.warning(
             "carriers",
@@ -150,6 +151,19 @@ fn hand_over(snapshot: &Snapshot, rows: &[CarrierRow], settings: &Settings, repo
             "dialplan entries",
             format_args!("{handed_over} hand their calls to crankback"),
         );
+    }
+}
+
+/// The one table of VICIdial's that is written. A database in a file has no VICIdial beside it.
+async fn recent_channels(store: &Store, settings: &Settings, report: &mut Report) {
+    const SUBJECT: &str = "VICIdial";
+    const UNTIL_THEN: &str = "until then VICIdial may drop a customer whom a backup has reached";
+    match store.url() {
+        StoreUrl::Sqlite(_) => {}
+        StoreUrl::MariaDb(_) => match store.check_recent_channels(settings.server.ip).await {
+            Ok(()) => report.ok(SUBJECT, "its table of trunk channels can be written"),
+            Err(error) => report.warning(SUBJECT, error, Some(UNTIL_THEN)),
+        },
     }
 }
 

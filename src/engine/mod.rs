@@ -22,5 +22,7 @@ pub use counters::EngineCounters;
 pub use door::{Door, Permit};
 pub use health_desk::{HealthDesk, WatchedLeg};
 pub use live::{LiveCall, LiveReporter, LiveState, LiveView};
-pub use port::{AttemptLog, AttemptRecord, CallIdentity, CallPolicy, CallerEntry, DialerContract, Driver, PlacedLeg};
+pub use port::{
+    AttemptLog, AttemptRecord, CallIdentity, CallPolicy, CallerEntry, DialerContract, Driver, LegCaller, PlacedLeg,
+};
 pub use runner::{CallRunner, RunnerEnd, RunnerShared, TakenLeg, now, repeat_pause};

@@ -34,6 +34,8 @@ pub trait Driver: Send {
     fn next(&mut self) -> impl Future<Output = Option<Input>> + Send;
     /// Nothing is under way and no leg or caller is held any more.
     fn is_idle(&self) -> bool;
+    /// Another process has taken the call over: its events go there, and nothing may be decided here any more.
+    fn is_replaced(&self) -> bool;
     /// The channel id of a leg, for the record.
     fn channel_id(&self, leg: LegId) -> Option<&str>;
     /// Takes away what is left of the call.
@@ -78,6 +80,16 @@ impl CallerEntry {
         self.is_up || !self.channel_name.starts_with("Local/")
     }
 
+    /// What a dialer has to know of it beside each of its legs.
+    pub(super) fn of_leg(&self) -> LegCaller {
+        LegCaller {
+            channel_id: self.channel_id.clone(),
+            channel_name: self.channel_name.clone(),
+            caller_name: self.caller_name.clone(),
+            created_ms: self.created_ms,
+        }
+    }
+
     /// Whether a single-letter option stands in the `Dial()` options, outside of any option's argument.
     pub fn has_option(&self, option: char) -> bool {
         let mut depth = 0_u32;
@@ -92,9 +104,24 @@ impl CallerEntry {
     }
 }
 
+/// The channel that a leg was made for, as far as a dialer has to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegCaller {
+    /// The channel's id (Asterisk's uniqueid).
+    pub channel_id: String,
+    /// The channel's name.
+    pub channel_name: String,
+    /// Caller id name; VICIdial's call code.
+    pub caller_name: String,
+    /// Creation of the channel, milliseconds since 1970.
+    pub created_ms: i64,
+}
+
 /// A leg that Asterisk has made, as a dialer may have to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedLeg {
+    /// Whose leg it is.
+    pub caller: LegCaller,
     /// Which leg of its call.
     pub leg: LegId,
     /// Its channel's id (Asterisk's uniqueid).
@@ -121,9 +148,9 @@ pub trait DialerContract: Send + Sync + fmt::Debug {
         false
     }
     /// A leg is on its way. Never waits.
-    fn leg_started(&self, _caller: &CallerEntry, _leg: PlacedLeg) {}
+    fn leg_started(&self, _leg: PlacedLeg) {}
     /// A leg is answered, and its caller about to be: resolves when that may happen, in good time whatever goes wrong.
-    fn before_answer(&self, _caller: &CallerEntry, _leg: PlacedLeg) -> BoxFuture<'static, ()> {
+    fn before_answer(&self, _leg: PlacedLeg) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
     }
 }

@@ -35,6 +35,8 @@ pub enum RunnerEnd {
     Clean,
     /// The daemon goes; the connected call goes on and waits for the next one.
     LeftConnected,
+    /// Another process has taken the call over.
+    LeftToAnother,
     /// Something was still there after the time allowed for tidying up; reconciliation takes it from here.
     Leftovers,
 }
@@ -147,9 +149,18 @@ impl<D: Driver> CallRunner<D> {
             if self.call.is_connected() && self.shared.leaving.is_cancelled() {
                 return RunnerEnd::LeftConnected;
             }
+            if self.driver.is_replaced() {
+                // What is under way is carried through.
+                while !self.driver.is_idle() {
+                    let _decided_elsewhere = self.driver.next().await;
+                }
+                return RunnerEnd::LeftToAnother;
+            }
             let next_timer = self.timers.iter().min_by_key(|(_, at)| *at).copied();
             let wake_at = next_timer.map(|(_, at)| at).or(give_up_at);
             let input = tokio::select! {
+                // What has happened comes before the time that runs out for it.
+                biased;
                 input = self.driver.next() => input,
                 () = self.shared.leaving.cancelled(), if self.call.is_connected() => continue,
                 () = sleep_until(wake_at) => match next_timer {

@@ -108,7 +108,7 @@ pub enum StoreError {
     /// The account lacks a right that crankback needs every day.
     #[error(
         "the database {url}: {reason}; an administrator of the database can lift this: {}",
-        grants::daily(url, *scope, account)
+        grants::daily(url, scope, account)
     )]
     MissingGrant {
         /// The database.
@@ -134,6 +134,17 @@ pub enum StoreError {
         reason: String,
         /// The account as a GRANT names it.
         account: String,
+    },
+    /// VICIdial's table of a dialer's trunk channels is not there.
+    #[error(
+        "the database {url} has no table {table}: VICIdial makes it when its channel updater starts on this dialer; \
+         check that it runs there, and server.ip"
+    )]
+    NoRecentChannels {
+        /// The database.
+        url: StoreUrl,
+        /// The table.
+        table: String,
     },
     /// The server did not answer in time. Nothing was changed.
     #[error(
@@ -192,7 +203,7 @@ impl StoreError {
             url, scope, account, ..
         } = self
         {
-            Some(grants::daily(url, *scope, account))
+            Some(grants::daily(url, scope, account))
         } else if let Self::MayNotMigrate { url, account, .. } = self {
             Some(grants::migration(url, account))
         } else {
@@ -217,6 +228,7 @@ impl StoreError {
             Self::NoDatabase { .. } => "store_no_database",
             Self::MissingGrant { .. } => "store_missing_grant",
             Self::MayNotMigrate { .. } => "store_may_not_migrate",
+            Self::NoRecentChannels { .. } => "store_no_recent_channels",
             Self::Timeout { .. } => "store_timeout",
             Self::Lost { .. } => "store_lost",
             Self::Unconfirmed { .. } => "store_unconfirmed",

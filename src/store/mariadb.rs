@@ -15,9 +15,9 @@ use tokio::runtime::{self, Runtime};
 
 use super::database::{Access, Patience, REQUEST_LIMIT};
 use super::error::StoreError;
-use super::transaction::Transaction;
+use super::transaction::{Statement, Transaction};
 use super::url::{MariaDbAddress, StoreUrl, Tls};
-use statements::{MariaDbTransaction, perform};
+use statements::{MariaDbTransaction, perform, script};
 
 /// A server that takes longer to answer a connection is away.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
@@ -87,6 +87,35 @@ impl MariaDb {
                 result => return result,
             }
         }
+    }
+
+    /// See [`super::database::Database::run_at_once`].
+    pub fn run_at_once(&mut self, deadline: Instant, statements: &[Statement]) -> Result<(), StoreError> {
+        let script = script(statements);
+        let mut attempt = 1;
+        loop {
+            let was_connected = self.connection.is_some();
+            match self.script(deadline, &script) {
+                Err(StoreError::Locked { .. }) if attempt < ATTEMPTS_AGAINST_DEADLOCK => {}
+                Err(StoreError::Lost { .. }) if was_connected => {}
+                result => return result,
+            }
+            attempt += 1;
+        }
+    }
+
+    fn script(&mut self, deadline: Instant, script: &str) -> Result<(), StoreError> {
+        if Instant::now() >= deadline {
+            return Err(StoreError::Timeout { url: self.url.clone() });
+        }
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect(deadline)?,
+        };
+        let transaction = MariaDbTransaction::new(&self.runtime, &self.url, connection, Some(deadline));
+        let (result, connection) = transaction.whole(script);
+        self.connection = connection;
+        result
     }
 
     fn request<T>(

@@ -18,6 +18,9 @@ use super::url::StoreUrl;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it waits between tries where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
+/// Pages kept in memory by one connection. SQLite's default of 2 MB fills up as the attempts grow; the newest are enough, the
+/// kernel has the rest.
+const PAGE_CACHE_KIB: i32 = 512;
 
 /// An open SQLite file.
 pub(super) struct Sqlite {
@@ -38,6 +41,8 @@ impl Sqlite {
             let connection = Connection::open_with_flags(&path, flags)?;
             connection.busy_timeout(BUSY_TIMEOUT)?;
             use_write_ahead_log(&connection)?;
+            // A negative number is KiB, a positive one pages.
+            connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
             Ok(connection)
         };
         match open() {

@@ -21,6 +21,13 @@ pub(super) trait Transaction {
     fn has_table(&mut self, name: &str) -> Result<bool, StoreError>;
 }
 
+/// One statement with `?`, and what stands there.
+#[derive(Clone, Debug)]
+pub(super) struct Statement {
+    pub sql: String,
+    pub parameters: Vec<Value>,
+}
+
 /// A value of the portable subset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {

@@ -4,11 +4,14 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use super::database::{Access, Patience};
 use super::error::StoreError;
 use super::owner::Store;
-use super::transaction::{Transaction, Value, cut};
+use super::transaction::{Statement, cut};
 use super::url::StoreUrl;
+
+/// The columns, all of them.
+const COLUMNS: &str =
+    "caller_id_name, connected_line_name, call_date, channel, dest_channel, linkedid, dest_uniqueid, uniqueid";
 
 /// One row; VICIdial writes the like for every channel that it sees, each time that it looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,11 +55,34 @@ impl Store {
         deadline: Instant,
     ) -> Result<(), StoreError> {
         let table = table_of(server_ip);
-        self.transact(Access::Write, Patience::Until(deadline), move |transaction| {
-            if let OtherRows::Delete { not_older_than } = others {
-                delete(transaction, &table, &row.call_code, not_older_than)?;
+        let mut statements = vec![insert(&table, &row)];
+        if let OtherRows::Delete { not_older_than } = others {
+            statements.insert(0, delete(self.url(), &table, &row.call_code, not_older_than));
+        }
+        self.perform(move |database| database.run_at_once(deadline, &statements))
+            .await
+    }
+
+    /// Whether rows of legs can be written for this dialer; writes none.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRecentChannels`] when VICIdial has not made the table, [`StoreError::MissingGrant`] when this account may
+    /// not write it, [`StoreError::Timeout`] when it stays locked.
+    pub async fn check_recent_channels(&self, server_ip: Ipv4Addr) -> Result<(), StoreError> {
+        let table = table_of(server_ip);
+        self.write(move |transaction| {
+            if !transaction.has_table(&table)? {
+                let url = transaction.url().clone();
+                let table = table.clone();
+                return Err(StoreError::NoRecentChannels { url, table });
             }
-            insert(transaction, &table, &row)
+            for sql in [
+                format!("INSERT INTO {table} ({COLUMNS}) SELECT {COLUMNS} FROM {table} WHERE 1 = 0"),
+                format!("DELETE FROM {table} WHERE 1 = 0"),
+            ] {
+                transaction.execute(&sql, &[])?;
+            }
+            Ok(())
         })
         .await
     }
@@ -68,39 +94,34 @@ fn table_of(server_ip: Ipv4Addr) -> String {
     format!("cid_channels_recent_{a:03}{b:03}{c:03}{d:03}")
 }
 
-fn delete(
-    transaction: &mut dyn Transaction,
-    table: &str,
-    call_code: &str,
-    not_older_than: Duration,
-) -> Result<(), StoreError> {
+fn delete(url: &StoreUrl, table: &str, call_code: &str, not_older_than: Duration) -> Statement {
     // The only index of the table is that of its times.
-    let since = match transaction.url() {
+    let since = match url {
         StoreUrl::Sqlite(_) => "datetime('now', '-' || ? || ' seconds')",
         StoreUrl::MariaDb(_) => "CURRENT_TIMESTAMP - INTERVAL ? SECOND",
     };
-    let sql =
-        format!("DELETE FROM {table} WHERE call_date >= {since} AND (caller_id_name = ? OR connected_line_name = ?)");
     let seconds = i64::try_from(not_older_than.as_secs()).unwrap_or(i64::MAX);
-    let parameters = [seconds.into(), call_code.into(), call_code.into()];
-    transaction.execute(&sql, &parameters).map(|_| ())
+    Statement {
+        sql: format!(
+            "DELETE FROM {table} WHERE call_date >= {since} AND (caller_id_name = ? OR connected_line_name = ?)"
+        ),
+        parameters: vec![seconds.into(), call_code.into(), call_code.into()],
+    }
 }
 
-fn insert(transaction: &mut dyn Transaction, table: &str, row: &RecentChannelRow) -> Result<(), StoreError> {
-    let sql = format!(
-        "INSERT INTO {table} (caller_id_name, connected_line_name, call_date, channel, dest_channel, linkedid, dest_uniqueid, \
-         uniqueid) VALUES (?, ?, CURRENT_TIMESTAMP, ?, ?, ?, ?, ?)"
-    );
-    let parameters: [Value; 7] = [
-        cut(&row.call_code, 30),
-        cut(&row.call_code, 30),
-        cut(&row.caller_channel, 100),
-        cut(&row.leg_channel, 100),
-        cut(&row.linked_id, 20),
-        cut(&row.caller_uniqueid, 20),
-        cut(&row.leg_uniqueid, 20),
-    ];
-    transaction.execute(&sql, &parameters).map(|_| ())
+fn insert(table: &str, row: &RecentChannelRow) -> Statement {
+    Statement {
+        sql: format!("INSERT INTO {table} ({COLUMNS}) VALUES (?, ?, CURRENT_TIMESTAMP, ?, ?, ?, ?, ?)"),
+        parameters: vec![
+            cut(&row.call_code, 30),
+            cut(&row.call_code, 30),
+            cut(&row.caller_channel, 100),
+            cut(&row.leg_channel, 100),
+            cut(&row.linked_id, 20),
+            cut(&row.caller_uniqueid, 20),
+            cut(&row.leg_uniqueid, 20),
+        ],
+    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,11 @@ impl SipReply {
     pub const fn is_final(&self) -> bool {
         self.code >= 200
     }
+
+    /// Whether the response turns the request down (300 and above, RFC 3261 section 7.2).
+    pub const fn is_refusal(&self) -> bool {
+        self.code >= 300
+    }
 }
 
 impl fmt::Display for SipReply {

@@ -154,19 +154,19 @@ impl DialerContract for VicidialContract {
     }
 
     /// VICIdial itself looks at Asterisk's channels every 0.4 s: without this row a call that is answered sooner is not found.
-    fn leg_started(&self, caller: &CallerEntry, leg: PlacedLeg) {
+    fn leg_started(&self, leg: PlacedLeg) {
         if let Some(channels) = &self.recent_channels {
-            let others = other_rows(caller, leg.leg);
-            let _nobody_waits = channels.hand_over(row(caller, leg), others, Occasion::Start);
+            let others = other_rows(&leg);
+            let _nobody_waits = channels.hand_over(row(leg), others, Occasion::Start);
         }
     }
 
     /// VICIdial takes the first row that it finds: that of an earlier leg would send its redirect to a dead channel, and two
     /// seconds later the customer would be dropped.
-    fn before_answer(&self, caller: &CallerEntry, leg: PlacedLeg) -> BoxFuture<'static, ()> {
-        match (&self.recent_channels, other_rows(caller, leg.leg)) {
+    fn before_answer(&self, leg: PlacedLeg) -> BoxFuture<'static, ()> {
+        match (&self.recent_channels, other_rows(&leg)) {
             (Some(channels), others @ OtherRows::Delete { .. }) => {
-                let settled = channels.hand_over(row(caller, leg), others, Occasion::Answer);
+                let settled = channels.hand_over(row(leg), others, Occasion::Answer);
                 Box::pin(async {
                     // Written, given up or refused: each is counted where it happens.
                     let _either = settled.await;
@@ -178,22 +178,23 @@ impl DialerContract for VicidialContract {
 }
 
 /// Earlier legs of the call may have left rows, and VICIdial writes them up to a moment after such a leg has ended.
-fn other_rows(caller: &CallerEntry, leg: LegId) -> OtherRows {
-    if leg == LegId::FIRST {
+fn other_rows(leg: &PlacedLeg) -> OtherRows {
+    if leg.leg == LegId::FIRST {
         return OtherRows::Keep;
     }
-    let age_ms = u64::try_from(now().wall_ms - caller.created_ms).unwrap_or_default();
+    let age_ms = u64::try_from(now().wall_ms - leg.caller.created_ms).unwrap_or_default();
     OtherRows::Delete {
         not_older_than: Duration::from_millis(age_ms) + CLOCKS_DIFFER,
     }
 }
 
-fn row(caller: &CallerEntry, leg: PlacedLeg) -> RecentChannelRow {
+fn row(leg: PlacedLeg) -> RecentChannelRow {
+    let caller = leg.caller;
     RecentChannelRow {
         // As VICIdial reads it: what stands after a blank is no part of the code.
         call_code: caller.caller_name.split(' ').next().unwrap_or_default().to_owned(),
-        caller_channel: caller.channel_name.clone(),
-        caller_uniqueid: caller.channel_id.clone(),
+        caller_channel: caller.channel_name,
+        caller_uniqueid: caller.channel_id,
         leg_channel: leg.channel_name,
         leg_uniqueid: leg.channel_id,
         linked_id: leg.linked_id,

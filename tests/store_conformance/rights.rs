@@ -1,6 +1,7 @@
 //! Accounts on a MariaDB server: what each refusal says, and that doing what it says helps.
 
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 
 use crankback::store::{IfMissing, Store, StoreError, StoreUrl};
 use mysql_async::prelude::Queryable;
@@ -8,15 +9,16 @@ use secrecy::SecretString;
 
 use super::rows::{SERVER_IP, add, attempt, remove, route};
 use super::stage::{Place, Stage};
-use super::support::mariadb::{PASSWORD, Server};
-use super::{Case, NEWEST, cases};
+use super::support::mariadb::{PASSWORD, RECENT_CHANNELS, RECENT_CHANNELS_TABLE, Server};
+use super::{Case, MIGRATIONS, NEWEST, cases};
 
-pub const CASES: [(&str, Case); 10] = cases![
+pub const CASES: [(&str, Case); 11] = cases![
     a_wrong_password_is_named_and_not_repeated,
     a_missing_database_is_named,
     an_account_without_any_right_is_told_which_to_ask_for,
     a_table_that_may_not_be_read_is_not_taken_for_missing,
     an_account_that_may_only_read_is_told_before_it_writes,
+    the_table_of_trunk_channels_is_asked_for_by_its_name,
     an_account_that_may_not_create_is_told_who_may,
     the_everyday_account_needs_no_right_to_create,
     the_grants_of_the_manual_are_enough,
@@ -140,6 +142,41 @@ async fn an_account_that_may_only_read_is_told_before_it_writes(stage: Stage) {
     add(&store, route("BACKUP")).await;
 }
 
+async fn the_table_of_trunk_channels_is_asked_for_by_its_name(stage: Stage) {
+    let scene = stage.beside_vicidial("").await;
+    scene.migrate().await;
+    let (user, database) = (format!("booker_{}", scene.name()), scene.name());
+    scene
+        .sql(&format!(
+            "CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {database}.* TO {user}@'%'"
+        ))
+        .await;
+    let opened = async || {
+        Store::open(&scene.url_for(&user), IfMissing::Fail)
+            .await
+            .expect("opens")
+    };
+    let dialer = Ipv4Addr::LOCALHOST;
+    let missing = opened().await.check_recent_channels(dialer).await;
+    let missing = missing.expect_err("there is none");
+    assert_eq!(missing.code(), "store_no_recent_channels");
+    assert!(missing.to_string().contains(RECENT_CHANNELS), "{missing}");
+
+    scene.sql(RECENT_CHANNELS_TABLE).await;
+    let refused = opened().await.check_recent_channels(dialer).await;
+    let grant = refused.expect_err("may not write").grant().expect("names the grant");
+    let wanted = format!("GRANT SELECT, INSERT, DELETE ON `{database}`.`{RECENT_CHANNELS}` TO '{user}'@'%';");
+    assert_eq!(grant, wanted);
+    scene.sql(&grant).await;
+    let store = opened().await;
+    store
+        .check_recent_channels(dialer)
+        .await
+        .expect("may write with the grant");
+    let rows = scene.number(&format!("SELECT COUNT(*) FROM {RECENT_CHANNELS}")).await;
+    assert_eq!(rows, 0, "to look leaves nothing");
+}
+
 async fn an_account_that_may_not_create_is_told_who_may(stage: Stage) {
     let scene = stage.bare("").await;
     let user = format!("daily_{}", scene.name());
@@ -165,7 +202,10 @@ async fn an_account_that_may_not_create_is_told_who_may(stage: Stage) {
     let grant = error.grant().expect("names the grant");
     assert!(text.contains(&grant), "{text}");
     scene.sql(&grant).await;
-    assert_eq!(Store::migrate(&url).await.expect("may create now").len() as i64, NEWEST);
+    assert_eq!(
+        Store::migrate(&url).await.expect("may create now").len(),
+        MIGRATIONS.len()
+    );
 }
 
 async fn the_everyday_account_needs_no_right_to_create(stage: Stage) {
@@ -214,7 +254,7 @@ async fn a_migration_that_was_cut_short_is_done_again(stage: Stage) {
         .sql("DELETE FROM crankback_meta WHERE name LIKE 'migration.%'")
         .await;
     let again = Store::migrate(&scene.url_for("custom")).await.expect("is migrated");
-    assert_eq!(again.len() as i64, NEWEST);
+    assert_eq!(again.len(), MIGRATIONS.len());
 }
 
 async fn a_migration_waits_for_another_one(stage: Stage) {
@@ -240,7 +280,7 @@ async fn a_migration_waits_for_another_one(stage: Stage) {
         .await
         .expect("is released");
     assert_eq!(
-        migration.await.expect("ends").expect("is migrated").len() as i64,
-        NEWEST
+        migration.await.expect("ends").expect("is migrated").len(),
+        MIGRATIONS.len()
     );
 }

@@ -3,7 +3,7 @@
 use crankback::store::{IfMissing, Store};
 
 use super::stage::Stage;
-use super::{Case, NEWEST, cases};
+use super::{Case, MIGRATIONS, NEWEST, cases};
 
 pub const CASES: [(&str, Case); 4] = cases![
     a_new_database_is_migrated_once,
@@ -16,7 +16,7 @@ async fn a_new_database_is_migrated_once(stage: Stage) {
     let scene = stage.beside_vicidial("crankback.db").await;
     let applied = Store::migrate(&scene.url_for("custom")).await.expect("is migrated");
     let versions: Vec<i64> = applied.iter().map(|migration| migration.version).collect();
-    assert_eq!(versions, (1..=NEWEST).collect::<Vec<_>>());
+    assert_eq!(versions, MIGRATIONS);
     assert_eq!(Store::migrate(&scene.url()).await, Ok(vec![]));
 
     let first = scene.open().await;

@@ -92,6 +92,11 @@ impl Dialer {
     /// Waits until the customer is in a bridge. VICIdial's script does not, but is slower by its own start than a bridge
     /// takes; a redirect before leaves `Dial()` without times.
     pub async fn take_customer(&self, call: &PlacedCall) -> Result<ChannelRow, LabError> {
+        self.take_customer_to(call, CUSTOMER_EXTENSION).await
+    }
+
+    /// The same, to another extension.
+    pub async fn take_customer_to(&self, call: &PlacedCall, extension: &str) -> Result<ChannelRow, LabError> {
         let mut events = self.ami.subscribe();
         let bridged = async {
             loop {
@@ -112,9 +117,7 @@ impl Dialer {
                 what: format!("customer of {} in a bridge", call.code),
                 after: BRIDGE_LIMIT,
             })??;
-        self.ami
-            .redirect(&customer.name, DEFAULT_CONTEXT, CUSTOMER_EXTENSION)
-            .await?;
+        self.ami.redirect(&customer.name, DEFAULT_CONTEXT, extension).await?;
         Ok(customer)
     }
 

@@ -8,8 +8,11 @@ use crate::agi::{self, Session};
 use crate::carrier::Technology;
 use crate::verdict::{AbandonReason, EndedBy, Evidence, Progress, SipReply, Source};
 
-/// What `Dial()` leaves on the caller. The names of the legs come last: only they may hold the separator.
-const LEFT_BY_DIAL: &str = "${DIALSTATUS}|${HANGUPCAUSE}|${RINGTIME_MS}|${PROGRESSTIME_MS}|${HANGUPCAUSE_KEYS()}";
+/// What `Dial()` leaves on the caller, asked for at once: every command costs Asterisk more than what it does. A tab stands
+/// between the parts, for it stands in no channel's name; the response comes last, in which anything may stand. It is not there
+/// where several legs or none had a response.
+const LEFT_BY_DIAL: &str = "${DIALSTATUS}\t${HANGUPCAUSE}\t${RINGTIME_MS}\t${PROGRESSTIME_MS}\t${HANGUPCAUSE_KEYS()}\t\
+                            ${HANGUPCAUSE(${HANGUPCAUSE_KEYS()},tech)}";
 
 /// What `Dial()` came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +62,7 @@ where
     session.execute_patiently("Dial", arguments).await?;
     let mut outcome = Outcome::read(&session.evaluate(LEFT_BY_DIAL).await?);
     // A leg that Dial() forwarded has a channel of its own beside the first one; what counts is the last.
-    if let Some(channel) = outcome.channels.last() {
+    if let [_, .., channel] = outcome.channels.as_slice() {
         let expression = format!("${{HANGUPCAUSE({channel},tech)}}");
         outcome.reply = SipReply::parse(&session.evaluate(&expression).await?);
     }
@@ -69,7 +72,7 @@ where
 
 impl Outcome {
     fn read(text: &str) -> Self {
-        let mut parts = text.splitn(5, '|');
+        let mut parts = text.splitn(6, '\t');
         let mut next = || parts.next().unwrap_or_default();
         Self {
             status: next().to_owned(),
@@ -81,7 +84,7 @@ impl Outcome {
                 .filter(|name| !name.is_empty())
                 .map(str::to_owned)
                 .collect(),
-            reply: None,
+            reply: SipReply::parse(next()),
             hung_up: false,
         }
     }
@@ -184,11 +187,9 @@ mod tests {
         }
     }
 
+    /// What `Dial()` left, with bars for tabs, and the response.
     fn outcome(text: &str, reply: &str) -> Outcome {
-        Outcome {
-            reply: SipReply::parse(reply),
-            ..Outcome::read(text)
-        }
+        Outcome::read(&format!("{}\t{reply}", text.replace('|', "\t")))
     }
 
     #[test]
@@ -207,11 +208,12 @@ mod tests {
 
     #[test]
     fn reads_what_dial_leaves() {
-        let failed = Outcome::read("CONGESTION|34|||PJSIP/a-00000001");
+        let failed = outcome("CONGESTION|34|||PJSIP/a-00000001", "SIP 503 No\tline | today");
         assert_eq!((failed.status.as_str(), failed.cause), ("CONGESTION", 34));
+        assert_eq!(failed.reply, SipReply::parse("SIP 503 No\tline | today"));
         assert_eq!(failed.channels, ["PJSIP/a-00000001"]);
         assert!(!failed.rang && !failed.had_media);
-        let rang = Outcome::read("NOANSWER|0|120|90|PJSIP/a|b-1,Local/1@x-2;1");
+        let rang = Outcome::read("NOANSWER\t0\t120\t90\tPJSIP/a|b-1,Local/1@x-2;1\t");
         assert!(rang.rang && rang.had_media);
         assert_eq!(rang.channels, ["PJSIP/a|b-1", "Local/1@x-2;1"]);
         assert_eq!(Outcome::read(""), Outcome::default());
@@ -279,7 +281,7 @@ mod tests {
         assert!(outcome("CANCEL|0|||a", "").caller_left());
         let hung_up = |status: &str| Outcome {
             hung_up: true,
-            ..Outcome::read(status)
+            ..outcome(status, "")
         };
         assert!(hung_up("CONGESTION|34").caller_left());
         assert!(!hung_up("ANSWER|16").caller_left());

@@ -65,13 +65,14 @@ fn milliseconds(text: &str) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use tokio::io::{AsyncWriteExt, duplex};
 
     use super::*;
     use crate::agi::{Limits, Session};
 
-    async fn prelude(script: &str, arguments: &[&str]) -> Prelude {
+    /// A session's beginning, of a channel that dials.
+    pub(in super::super) async fn prelude(script: &str, arguments: &[&str]) -> Prelude {
         let (ours, mut theirs) = duplex(4_096);
         let mut text = format!(
             "agi_network_script: {script}\nagi_channel: Local/91@default-0;2\nagi_uniqueid: dialer-7-1795226151.1\n\

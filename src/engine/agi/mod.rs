@@ -13,9 +13,10 @@
 //! has come back. So a leg that answers after it was given up is the call, and is kept.
 //!
 //! [`service`] turns sessions into calls; [`session`] is the driver of one call; [`dial`] is one attempt on the wire and what
-//! it came to; [`ending`] is what the dialplan is told at the end; [`sidecar`] is the ARI side, [`customers`] holds the
-//! places of legs that the dialer has taken.
+//! it came to; [`answered`] lets a dialer take an answered leg in; [`ending`] is what the dialplan is told at the end;
+//! [`sidecar`] is the ARI side, [`customers`] holds the places of legs that the dialer has taken.
 
+mod answered;
 mod customers;
 mod dial;
 mod ending;

@@ -3,6 +3,7 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{Instrument, error};
 
+use super::answered;
 use super::entry::caller_entry;
 use super::session::AgiDriver;
 use super::sidecar::Sidecar;
@@ -21,11 +22,16 @@ pub struct Service {
 }
 
 impl Service {
-    /// Carries the call of one session to its end. A session that is dropped here goes on to plain `Dial()`.
+    /// Carries the call of one session to its end, or lets the dialer take an answered leg in. A session that is dropped here
+    /// goes on in the dialplan: to plain `Dial()`, or to be connected.
     pub async fn call<S>(self, prelude: Prelude, session: Session<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // Of a call that another daemon began, too, and while this one goes: its caller waits.
+        if let Some(leg) = answered::leg(&prelude) {
+            return self.calls.contract.before_answer(leg).await;
+        }
         let Some(caller) = caller_entry(&prelude) else {
             return error!(
                 channel = %prelude.text("channel"),
@@ -51,7 +57,8 @@ impl Service {
         let (call, commands) = Call::new(calls.spec_of(&caller, Engine::Agi, &fitness, now), now);
         let identity = caller.identity();
         let live = calls.live.begin(identity.clone(), now.wall_ms);
-        let driver = AgiDriver::new(caller, session, sidecar);
+        let is_followed = calls.contract.follows_legs(&caller);
+        let driver = AgiDriver::new(caller, session, sidecar, is_followed);
         let _ended = calls.runner(call, driver, identity, live).run(commands).await;
     }
 }

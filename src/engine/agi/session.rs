@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{debug, info, warn};
 
 use self::leg::Leg;
+use super::answered;
 use super::dial::{self, Outcome, dial_arguments, whole_seconds};
 use super::ending::{Left, last_words};
 use super::sidecar::{Sidecar, Sign, Watch};
@@ -56,12 +57,12 @@ enum Ending {
     Gone,
 }
 
-const FIRST: LegId = LegId(1);
-
 /// Carries one call out over FastAGI.
 pub(super) struct AgiDriver<S> {
     caller: CallerEntry,
     entered: Instant,
+    /// The dialer has to know its legs.
+    is_followed: bool,
     sidecar: Sidecar,
     watch: Watch,
     line: Line<S>,
@@ -85,11 +86,12 @@ pub(super) struct AgiDriver<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
-    pub(super) fn new(caller: CallerEntry, session: Session<S>, sidecar: Sidecar) -> Self {
+    pub(super) fn new(caller: CallerEntry, session: Session<S>, sidecar: Sidecar, is_followed: bool) -> Self {
         Self {
             watch: sidecar.watch(&caller.channel_id),
             caller,
             entered: Instant::now(),
+            is_followed,
             sidecar,
             line: Line::Free(session),
             legs: BTreeMap::new(),
@@ -153,7 +155,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
     fn dial(&mut self, mut session: Session<S>, spec: LegSpec) -> BoxFuture<'static, (Session<S>, LineDone)> {
         let id = spec.leg;
         let leg = self.new_leg(spec);
-        let arguments = dial_arguments(&leg.spec.dial_string, leg.timeout, &self.caller.options);
+        let mut arguments = dial_arguments(&leg.spec.dial_string, leg.timeout, &self.caller.options);
+        // Before a first leg there is no other that the dialer could take for it.
+        if self.is_followed && id > LegId::FIRST {
+            arguments.push_str(&answered::option(&self.caller, id).unwrap_or_default());
+        }
         self.legs.insert(id, leg);
         self.dialing = Some(id);
         self.inputs.push_back(Input::Leg(id, LegEvent::Started));
@@ -289,7 +295,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S>
             AbandonReason::NoResponse | AbandonReason::NoProgress => HangupReason::Congestion,
             // NOANSWER, as after a timeout; and a cause of its own, where Dial() would leave that of the attempt before. The
             // first attempt ends by the timeout of Dial().
-            AbandonReason::OutOfTime if id > FIRST => HangupReason::Normal,
+            AbandonReason::OutOfTime if id > LegId::FIRST => HangupReason::Normal,
             // Dial() has no such limit of its own.
             AbandonReason::RingLimit => HangupReason::Normal,
             // Dial() ends its leg itself when the caller hangs up. One that it has connected is the call.
@@ -350,6 +356,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S>
 
     fn is_idle(&self) -> bool {
         matches!(self.line, Line::Closed) && self.inputs.is_empty() && self.work.is_empty()
+    }
+
+    fn is_replaced(&self) -> bool {
+        // Its session lives on the connection that Asterisk opened to this process.
+        false
     }
 
     fn channel_id(&self, leg: LegId) -> Option<&str> {

@@ -144,8 +144,8 @@ impl Sidecar {
         };
         Ok(match (channel.state == ChannelState::Up, reply) {
             (true, reply) => Sign::Answered(reply),
-            // A final code on a living leg is an authentication challenge or an earlier address: silence since then.
-            (false, Some(reply)) if !reply.is_final() => Sign::Provisional(reply),
+            // A refusal on a living leg is an authentication challenge or an earlier address: silence since then.
+            (false, Some(reply)) if !reply.is_refusal() => Sign::Provisional(reply),
             (false, Some(_) | None) => Sign::Silent,
         })
     }

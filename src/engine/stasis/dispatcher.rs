@@ -133,7 +133,8 @@ impl Dispatcher {
                 reason: LostReason::Replaced,
                 ..
             } => {
-                warn!("another process serves this application now; answered calls are its own to end");
+                warn!("another process serves this application now; its calls are its own");
+                self.registry.tell_all(&CallEvent::Replaced);
                 return false;
             }
             Notice::Lost { epoch, reason } => {

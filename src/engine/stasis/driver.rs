@@ -64,6 +64,7 @@ pub(super) struct StasisDriver {
     caller: CallerEntry,
     after_dial: AfterDial,
     caller_is_here: bool,
+    is_replaced: bool,
     released: bool,
     ring_indicated: bool,
     progress_indicated: bool,
@@ -117,6 +118,7 @@ impl StasisDriver {
             caller,
             after_dial,
             caller_is_here: true,
+            is_replaced: false,
             released: false,
             ring_indicated: false,
             progress_indicated: false,
@@ -170,7 +172,9 @@ impl StasisDriver {
 
     /// Asks Asterisk for the leg; on an id that is taken the same leg is asked for again under the next one.
     fn place(&mut self, id: LegId) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(leg) = self.legs.get_mut(&id).filter(|_| !self.is_replaced) else {
+            return;
+        };
         leg.requests += 1;
         leg.channel = self.tools.contract.leg_identity(&self.caller);
         let (channel, placement, spec) = (leg.channel.clone(), leg.placement, leg.spec.clone());
@@ -198,8 +202,8 @@ impl StasisDriver {
         match done {
             Done::Placed(id, result) => self.placed(id, *result),
             Done::Signs(id, Ok(reply)) => {
-                // A final code on a living leg is an authentication challenge or an earlier address: silence since then.
-                let sign = match reply.filter(|reply| !reply.is_final()) {
+                // A refusal on a living leg is an authentication challenge or an earlier address: silence since then.
+                let sign = match reply.filter(|reply| !reply.is_refusal()) {
                     Some(reply) => LegEvent::Trying(Some(reply)),
                     None => LegEvent::Silent,
                 };
@@ -441,17 +445,20 @@ impl Driver for StasisDriver {
                 CallEvent::Ari(event) => self.event(&event),
                 CallEvent::Lost => return Some(Input::EngineLost),
                 CallEvent::Back => self.check(),
+                CallEvent::Replaced => self.is_replaced = true,
             },
         }
         self.inputs.pop_front()
     }
 
     fn is_idle(&self) -> bool {
-        !self.caller_is_here
-            && self.inputs.is_empty()
-            && self.lane.is_empty()
-            && self.work.is_empty()
-            && self.legs.values().all(|leg| leg.phase == Phase::Gone)
+        let nobody_is_held = !self.caller_is_here && self.legs.values().all(|leg| leg.phase == Phase::Gone);
+        let nothing_is_under_way = self.inputs.is_empty() && self.lane.is_empty() && self.work.is_empty();
+        nothing_is_under_way && (nobody_is_held || self.is_replaced)
+    }
+
+    fn is_replaced(&self) -> bool {
+        self.is_replaced
     }
 
     fn channel_id(&self, leg: LegId) -> Option<&str> {

@@ -296,13 +296,37 @@ pub(super) async fn hang_up(ari: &Client, channel: &str) {
     );
 }
 
+/// Sets variables, in one request where their values allow it: each request costs Asterisk more than what it does.
 async fn set_all(ari: &Client, channel: &str, variables: &[Variable]) {
-    let requests = variables.iter().map(|(name, value)| {
-        insist("set a variable of", channel, move || async move {
-            ari.channels().set_variable(channel, name, value).await
+    let requests = requests_for(variables).into_iter().map(|(name, value)| {
+        insist("set variables of", channel, move || {
+            let (name, value) = (name.clone(), value.clone());
+            async move { ari.channels().set_variable(channel, &name, &value).await }
         })
     });
     futures_util::future::join_all(requests).await;
+}
+
+/// What is asked for so that all variables are set: the dialplan function `ARRAY` takes several at once.
+fn requests_for(variables: &[Variable]) -> Vec<(String, String)> {
+    let means_something_in_a_list = |value: &str| value.contains([',', '"', '\\', '(', ')', '[', ']']);
+    let (alone, listed): (Vec<_>, Vec<_>) = variables
+        .iter()
+        .partition(|(_, value)| means_something_in_a_list(value));
+    let mut requests: Vec<(String, String)> = alone
+        .into_iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
+    match listed.as_slice() {
+        [] => {}
+        [(name, value)] => requests.push(((*name).to_owned(), value.clone())),
+        several => {
+            let names: Vec<&str> = several.iter().map(|(name, _)| *name).collect();
+            let values: Vec<&str> = several.iter().map(|(_, value)| value.as_str()).collect();
+            requests.push((format!("ARRAY({})", names.join(",")), values.join(",")));
+        }
+    }
+    requests
 }
 
 /// Does what may be done twice until Asterisk has answered: a request that is lost with its connection would leave a caller
@@ -357,6 +381,21 @@ mod tests {
             phrase: "No ${SHELL(rm)} -----;\"x\" (späte) Leitung\r\n".into(),
         };
         assert_eq!(dialplan_safe(&reply), "SIP 503 No SHELLrm --x spte Leitung");
+    }
+
+    #[test]
+    fn variables_are_set_together_unless_a_value_would_be_taken_apart() {
+        let variable = |name: &'static str, value: &str| (name, value.to_owned());
+        let asked = |variables: &[Variable]| -> Vec<String> {
+            let requests = requests_for(variables).into_iter();
+            requests.map(|(name, value)| format!("{name}={value}")).collect()
+        };
+        assert_eq!(asked(&[]), Vec::<String>::new());
+        assert_eq!(asked(&[variable("A", "1")]), ["A=1"]);
+        let several = [variable("A", "1"), variable("B", ""), variable("C", "SIP 200 OK")];
+        assert_eq!(asked(&several), ["ARRAY(A,B,C)=1,,SIP 200 OK"]);
+        let with_comma = [variable("A", "1"), variable("B", "x@y,z"), variable("C", "3")];
+        assert_eq!(asked(&with_comma), ["B=x@y,z", "ARRAY(A,C)=1,3"]);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(super) struct Leg {
     pub(super) context: String,
     pub(super) reply: Option<SipReply>,
     pub(super) hangup_requested: bool,
+    /// The Q.850 cause of its end, where Asterisk tells it before the end.
+    pub(super) hangup_cause: Option<u8>,
     /// The carrier wants us to call somebody else (3xx).
     pub(super) redirected: bool,
     pub(super) abandoned: Option<AbandonReason>,
@@ -87,6 +89,7 @@ impl Leg {
             context: String::new(),
             reply: None,
             hangup_requested: false,
+            hangup_cause: None,
             redirected: false,
             abandoned: None,
             requests: 0,

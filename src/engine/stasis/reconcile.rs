@@ -67,18 +67,30 @@ pub(super) fn sort(inventory: Inventory, app: &str) -> Vec<Find> {
         mut origins,
     } = inventory;
     let mut callers = Vec::new();
-    let mut legs: HashMap<String, (Channel, LegOrigin)> = HashMap::new();
+    let mut legs: HashMap<String, FoundLeg> = HashMap::new();
     let mut finds = Vec::new();
     for channel in channels {
         match place_of(&channel, app) {
             Place::Caller(entry) => callers.push(*entry),
             Place::Leg(origin) => {
-                legs.insert(origin.caller.clone(), (channel, origin));
+                let leg = FoundLeg {
+                    channel,
+                    origin,
+                    is_under_control: true,
+                };
+                legs.insert(leg.origin.caller.clone(), leg);
             }
             Place::OnItsWay => match origins.remove(&channel.id) {
                 Some(origin) => {
-                    legs.insert(origin.caller.clone(), (channel, origin));
+                    let leg = FoundLeg {
+                        channel,
+                        origin,
+                        is_under_control: false,
+                    };
+                    legs.insert(leg.origin.caller.clone(), leg);
                 }
+                // Nobody's, or a customer.
+                None if channel.state == ChannelState::Up => {}
                 None => finds.push(Find::Unattended { leg: channel.id }),
             },
             Place::Elsewhere => {}
@@ -86,17 +98,20 @@ pub(super) fn sort(inventory: Inventory, app: &str) -> Vec<Find> {
     }
     for caller in callers {
         finds.push(match legs.remove(&caller.channel_id) {
-            Some((leg, origin)) => Find::Call(Box::new(found(caller, leg, origin, &bridges))),
+            Some(leg) => Find::Call(Box::new(found(caller, leg, &bridges))),
             None => Find::Waiting {
                 caller: Box::new(caller),
             },
         });
     }
-    finds.extend(legs.into_values().map(|(leg, _)| {
-        if leg.state == ChannelState::Up {
-            Find::Orphan { leg: leg.id }
-        } else {
-            Find::Unattended { leg: leg.id }
+    finds.extend(legs.into_values().filter_map(|leg| {
+        let is_up = leg.channel.state == ChannelState::Up;
+        let leg_id = leg.channel.id;
+        match (leg.is_under_control, is_up) {
+            (true, true) => Some(Find::Orphan { leg: leg_id }),
+            (true | false, false) => Some(Find::Unattended { leg: leg_id }),
+            // In the instant of its answer; the next look tells more.
+            (false, true) => None,
         }
     }));
     let empty = bridges.iter().filter(|bridge| bridge.channels.is_empty());
@@ -106,12 +121,25 @@ pub(super) fn sort(inventory: Inventory, app: &str) -> Vec<Find> {
     finds
 }
 
-fn found(caller: CallerEntry, leg: Channel, origin: LegOrigin, bridges: &[Bridge]) -> FoundCall {
+/// A leg of ours, before its caller is known to be there.
+struct FoundLeg {
+    channel: Channel,
+    origin: LegOrigin,
+    /// It has entered our application. A leg that was just answered is up a moment before that.
+    is_under_control: bool,
+}
+
+fn found(caller: CallerEntry, leg: FoundLeg, bridges: &[Bridge]) -> FoundCall {
+    let FoundLeg {
+        channel: leg,
+        origin,
+        is_under_control,
+    } = leg;
     let its_bridge = bridge_of(&caller.channel_id);
     let shares_bridge = bridges
         .iter()
         .any(|bridge| bridge.id == its_bridge && bridge.channels.contains(&leg.id));
-    let stage = if leg.state != ChannelState::Up {
+    let stage = if leg.state != ChannelState::Up || !is_under_control {
         ResumedStage::OnItsWay
     } else if shares_bridge && caller.is_up {
         ResumedStage::Connected
@@ -139,10 +167,9 @@ enum Place {
     Elsewhere,
 }
 
-/// Whether a channel is what an originate of ours looks like until it is answered; plain `Dial()` shows another application.
+/// Whether a channel is what an originate of ours looks like until it enters our application; plain `Dial()` shows another one.
 pub(super) fn is_on_its_way(channel: &Channel) -> bool {
-    let unanswered = channel.dialplan.app_name == "AppDial2" && channel.state != ChannelState::Up;
-    unanswered && !channel.name.starts_with("Local/") && has_our_id(&channel.id)
+    channel.dialplan.app_name == "AppDial2" && !channel.name.starts_with("Local/") && has_our_id(&channel.id)
 }
 
 fn place_of(channel: &Channel, app: &str) -> Place {
@@ -247,6 +274,11 @@ mod tests {
             carrier: "A".into(),
             wire_number: "1".into(),
         };
+        let just_up = channel("5.900000005", "PJSIP/a-00000005", "Up", "AppDial2", "(Outgoing Line)");
+        let its_origin = LegOrigin {
+            caller: "5.1".into(),
+            ..origin.clone()
+        };
         let channels = vec![
             leg("1.900000001", "1.1"),
             caller("1.1"),
@@ -255,26 +287,30 @@ mod tests {
             ringing,
             caller("3.1"),
             caller("4.1"),
+            just_up,
+            caller("5.1"),
         ];
         let bridges = vec![
             bridge("1.1", &["1.1", "1.900000001"]),
             bridge("2.1", &["2.1"]),
             bridge("9.1", &[]),
         ];
-        let finds = sorted(channels, bridges, &[("3.900000003", origin)]);
+        let origins = [("3.900000003", origin), ("5.900000005", its_origin)];
+        let finds = sorted(channels, bridges, &origins);
         assert_eq!(
             stages(&finds),
             [
                 ("1.1", "1.900000001", Placement::InBridge, ResumedStage::Connected),
                 ("2.1", "2.900000002", Placement::Originated, ResumedStage::Answered),
                 ("3.1", "3.900000003", Placement::Originated, ResumedStage::OnItsWay),
+                ("5.1", "5.900000005", Placement::Originated, ResumedStage::OnItsWay),
             ]
         );
         assert!(
             matches!(&finds[3], Find::Waiting { caller } if caller.channel_id == "4.1"),
             "{finds:?}"
         );
-        assert_eq!(finds[4..], [Find::EmptyBridge { caller: "9.1".into() }]);
+        assert_eq!(finds[5..], [Find::EmptyBridge { caller: "9.1".into() }]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) enum CallEvent {
     Lost,
     /// The connection is back; events in between are missing.
     Back,
+    /// Another process serves the application and has the call.
+    Replaced,
 }
 
 /// A call asks for events of a channel, or no longer wants them.

@@ -115,13 +115,29 @@ pub(super) fn evidence(
                 phrase: String::new(),
             }),
     };
+    ended(reply, q850(destroyed.cause), technology, progress, started)
+}
+
+/// A Q.850 cause as events show it.
+pub(super) fn q850(cause: Option<i64>) -> Option<u8> {
+    cause.and_then(|cause| u8::try_from(cause).ok())
+}
+
+/// A leg that ended without our asking, by its last response and the cause of its end.
+pub(super) fn ended(
+    reply: Option<SipReply>,
+    q850: Option<u8>,
+    technology: Technology,
+    progress: Progress,
+    started: Instant,
+) -> Evidence {
     let source = match &reply {
         Some(reply) if reply.is_final() => Source::Received,
         Some(_) | None => Source::Local,
     };
     Evidence {
         sip: reply,
-        q850: destroyed.cause.and_then(|cause| u8::try_from(cause).ok()),
+        q850,
         source,
         progress,
         ended_by: EndedBy::Carrier,

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::super::database::Access;
 use super::super::error::StoreError;
-use super::super::transaction::{Row, Transaction, Value};
+use super::super::transaction::{Row, Statement, Transaction, Value};
 use super::super::url::StoreUrl;
 use super::errors::{WHO_AM_I, is_unknown_table, name_account, translate};
 
@@ -80,6 +80,15 @@ impl<'a> MariaDbTransaction<'a> {
         };
         let connection = self.is_sound.then_some(self.connection);
         (result, connection)
+    }
+
+    /// Runs a script that begins and commits by itself, in one round trip; gives the connection back if it can be used again.
+    pub fn whole(mut self, script: &str) -> (Result<(), StoreError>, Option<Conn>) {
+        let result = self.run(script);
+        if result.is_err() && self.is_sound {
+            let _closed_instead = self.run("ROLLBACK");
+        }
+        (result, self.is_sound.then_some(self.connection))
     }
 
     fn run(&mut self, statement: &str) -> Result<(), StoreError> {
@@ -185,16 +194,45 @@ impl Transaction for MariaDbTransaction<'_> {
     }
 }
 
+/// The statements as one text that is a transaction of its own. None of them has a question mark that stands for itself.
+pub(super) fn script(statements: &[Statement]) -> String {
+    let mut script = String::from("START TRANSACTION; ");
+    for Statement { sql, parameters } in statements {
+        let mut parameters = parameters.iter();
+        for part in sql.split_inclusive('?') {
+            match part.strip_suffix('?') {
+                Some(before) => {
+                    script.push_str(before);
+                    // The session's mode, which is ours, has backslashes escape.
+                    script.push_str(
+                        &parameters
+                            .next()
+                            .map(|value| sent(value).as_sql(false))
+                            .unwrap_or_default(),
+                    );
+                }
+                None => script.push_str(part),
+            }
+        }
+        script.push_str("; ");
+    }
+    script.push_str("COMMIT");
+    script
+}
+
 fn positional(parameters: &[Value]) -> Params {
     if parameters.is_empty() {
         return Params::Empty;
     }
-    let values = parameters.iter().map(|parameter| match parameter {
+    Params::Positional(parameters.iter().map(sent).collect())
+}
+
+fn sent(parameter: &Value) -> mysql_async::Value {
+    match parameter {
         Value::Null => mysql_async::Value::NULL,
         Value::Integer(number) => mysql_async::Value::Int(*number),
         Value::Text(text) => mysql_async::Value::Bytes(text.clone().into_bytes()),
-    });
-    Params::Positional(values.collect())
+    }
 }
 
 fn value(value: mysql_async::Value) -> Value {
@@ -212,5 +250,27 @@ fn value(value: mysql_async::Value) -> Value {
         time @ (mysql_async::Value::Date(..) | mysql_async::Value::Time(..)) => {
             Value::Text(time.as_sql(true).trim_matches('\'').to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_holds_its_values_as_they_are() {
+        let statement = |sql: &str, parameters: &[Value]| Statement {
+            sql: sql.to_owned(),
+            parameters: parameters.to_vec(),
+        };
+        let statements = [
+            statement(
+                "DELETE FROM t WHERE a >= ? AND b = ?",
+                &[17_i64.into(), "it's \\ me?".into()],
+            ),
+            statement("INSERT INTO t VALUES (?)", &[Value::Null]),
+        ];
+        let expected = r"START TRANSACTION; DELETE FROM t WHERE a >= 17 AND b = 'it\'s \\ me?'; INSERT INTO t VALUES (NULL); COMMIT";
+        assert_eq!(script(&statements), expected);
     }
 }

@@ -6,6 +6,10 @@ use super::settings::AsteriskConfig;
 pub const AUTO_DIAL_EXTENSION: &str = "138368";
 /// Where an answered customer is redirected to.
 pub const CUSTOMER_EXTENSION: &str = "8368";
+/// Where an answered customer is redirected to whose campaign wants to know machines from people.
+pub const MACHINE_DETECTION_EXTENSION: &str = "8369";
+/// The script that is told what was found, as `VD_amd-----AMDSTATUS-----AMDCAUSE`.
+pub const MACHINE_DETECTED: &str = "VD_amd";
 /// The conference of the one agent.
 pub const AGENT_CONFERENCE: &str = "8600051";
 
@@ -42,6 +46,12 @@ pub fn extensions_conf(config: &AsteriskConfig, included: &[String]) -> String {
          exten => {CUSTOMER_EXTENSION},2,AGI(agi://127.0.0.1:4577/call_log)\n\
          exten => {CUSTOMER_EXTENSION},3,Wait(3600)\n\
          exten => {CUSTOMER_EXTENSION},4,Hangup()\n\
+         ; The same after a look for an answering machine, with the limits of VICIdial's samples.\n\
+         exten => {MACHINE_DETECTION_EXTENSION},1,Answer()\n\
+         exten => {MACHINE_DETECTION_EXTENSION},2,AGI(agi://127.0.0.1:4577/call_log)\n\
+         exten => {MACHINE_DETECTION_EXTENSION},3,AMD(2000,2000,1000,5000,120,50,4,256)\n\
+         exten => {MACHINE_DETECTION_EXTENSION},4,AGI(agi://127.0.0.1:4577/{MACHINE_DETECTED}-----${{AMDSTATUS}}-----${{AMDCAUSE}})\n\
+         exten => {MACHINE_DETECTION_EXTENSION},5,Wait(3600)\n\
          ; The agents' conferences.\n\
          exten => _8600XXX,1,Answer()\n\
          exten => _8600XXX,2,ConfBridge(${{EXTEN}})\n\

@@ -15,6 +15,7 @@ const SHIPPED_ARI_CONF: &str = include_str!("../../../asterisk/ari.conf");
 /// Modules complain when their file is missing, and are content with an empty one.
 const EMPTY_FILES: &[&str] = &[
     "acl.conf",
+    "amd.conf",
     "ccss.conf",
     "features.conf",
     "geolocation.conf",

@@ -46,7 +46,6 @@ const LEFT_OUT: &[&str] = &[
     // Features that want a configuration file of their own.
     "app_agent_pool",
     "app_alarmreceiver",
-    "app_amd",
     "app_festival",
     "app_followme",
     "app_minivm",

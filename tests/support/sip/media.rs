@@ -7,6 +7,7 @@ use super::rtp::{RtpCounters, RtpSession};
 use super::script::Media;
 use super::sdp::{self, AudioLine};
 use super::server::House;
+use super::sound::Sound;
 use super::timers::CallNumber;
 
 /// Opened with the first SDP that the carrier sends; the address stays the same for the whole call.
@@ -17,7 +18,7 @@ pub(super) struct CallMedia {
     address: SocketAddr,
     remote: Option<SocketAddr>,
     rtp: Option<RtpSession>,
-    flows: bool,
+    plays: Option<Sound>,
 }
 
 impl CallMedia {
@@ -51,7 +52,7 @@ impl CallMedia {
             address,
             remote,
             rtp,
-            flows: false,
+            plays: None,
         })
     }
 
@@ -66,7 +67,9 @@ impl CallMedia {
 
     /// Starts sending if this kind of media sends.
     pub(super) fn play(&mut self, media: Media) {
-        self.flows |= media == Media::Rtp;
+        if let Media::Rtp(sound) = media {
+            self.plays = Some(sound);
+        }
         self.apply();
     }
 
@@ -79,8 +82,8 @@ impl CallMedia {
     }
 
     fn apply(&self) {
-        if let (true, Some(session), Some(remote)) = (self.flows, &self.rtp, self.remote) {
-            session.send_to(remote);
+        if let (Some(sound), Some(session), Some(remote)) = (self.plays, &self.rtp, self.remote) {
+            session.send_to(remote, sound);
         }
     }
 }

@@ -17,7 +17,7 @@
 //! | `message.rs`, `header.rs`, `reply.rs` | SIP text: messages, header values, responses to a request |
 //! | `transport.rs`, `framing.rs` | sockets, and where a message ends on a TCP stream |
 //! | `telephone.rs` | the other side: a telephone that calls in, and what its user hears |
-//! | `media.rs`, `sdp.rs`, `rtp.rs` | the media of a call |
+//! | `media.rs`, `sdp.rs`, `rtp.rs`, `sound.rs` | the media of a call |
 
 #![allow(
     dead_code,
@@ -40,6 +40,7 @@ mod rtp;
 mod script;
 mod sdp;
 mod server;
+mod sound;
 mod stats;
 mod telephone;
 mod timers;
@@ -51,6 +52,7 @@ pub use framing::Framer;
 pub use message::{Message, ParseError, StartLine};
 pub use record::{CallRecord, Direction, Moment, Outcome, Packet};
 pub use script::{Answer, CancelReaction, Final, Media, Refusal, Script, Step};
+pub use sound::Sound;
 pub use stats::Stats;
 pub use telephone::{State as TelephoneState, Telephone};
 pub use timers::SipTimers;

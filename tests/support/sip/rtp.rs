@@ -1,4 +1,4 @@
-//! The media of one call: a tone every 20 ms, and a count of what arrives.
+//! The media of one call: a packet every 20 ms, and a count of what arrives.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,13 +11,10 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::board::Board;
+use super::sound::{SAMPLES_PER_PACKET, Sound, TONE_LOW};
 
 const PACKET_INTERVAL: Duration = Duration::from_millis(20);
-const SAMPLES_PER_PACKET: u32 = 160;
 const HEADER_BYTES: usize = 12;
-/// The two samples of the tone: loud in both G.711 laws, the top bit being the sign. Silence has neither of them.
-const TONE_HIGH: u8 = 0x9f;
-const TONE_LOW: u8 = 0x1f;
 
 /// Packets of one call.
 #[derive(Debug, Default)]
@@ -42,12 +39,15 @@ impl RtpCounters {
     }
 }
 
+/// Where to send, and what.
+type Target = (SocketAddr, Sound);
+
 /// A bound RTP port and the task behind it; both end when it is dropped.
 #[derive(Debug)]
 pub(super) struct RtpSession {
     pub(super) address: SocketAddr,
     pub(super) counters: Arc<RtpCounters>,
-    target: watch::Sender<Option<SocketAddr>>,
+    target: watch::Sender<Option<Target>>,
     _task: JoinSet<()>,
 }
 
@@ -71,22 +71,22 @@ impl RtpSession {
     }
 
     /// Sends there from now on.
-    pub(super) fn send_to(&self, target: SocketAddr) {
-        self.target.send_replace(Some(target));
+    pub(super) fn send_to(&self, target: SocketAddr, sound: Sound) {
+        self.target.send_replace(Some((target, sound)));
     }
 }
 
 async fn run(
     socket: UdpSocket,
     codec: u8,
-    target: watch::Receiver<Option<SocketAddr>>,
+    target: watch::Receiver<Option<Target>>,
     counters: Arc<RtpCounters>,
     board: Arc<Board>,
 ) {
     let mut ticks = interval(PACKET_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut incoming = [0u8; 2048];
-    let mut packet = TonePacket::new(
+    let mut packet = SoundPacket::new(
         codec,
         u32::from(socket.local_addr().map_or(1, |address| address.port())),
     );
@@ -103,8 +103,8 @@ async fn run(
             }
             _ = ticks.tick() => {
                 let target = *target.borrow();
-                if let Some(target) = target
-                    && socket.send_to(packet.next_bytes(), target).await.is_ok()
+                if let Some((target, sound)) = target
+                    && socket.send_to(packet.next_bytes(sound), target).await.is_ok()
                 {
                     counters.sent.fetch_add(1, Ordering::Relaxed);
                     board.count(|stats| stats.rtp_sent += 1);
@@ -114,32 +114,35 @@ async fn run(
     }
 }
 
-/// An RTP packet (RFC 3550 section 5.1) that is sent over and over with its header moved on.
-struct TonePacket {
+/// An RTP packet (RFC 3550 section 5.1) that is sent over and over with its header and its sound moved on.
+struct SoundPacket {
     bytes: Vec<u8>,
+    number: usize,
     sequence: u16,
     timestamp: u32,
 }
 
-impl TonePacket {
+impl SoundPacket {
     fn new(codec: u8, source: u32) -> Self {
         const VERSION_2: u8 = 0x80;
         let mut bytes = vec![VERSION_2, codec, 0, 0, 0, 0, 0, 0];
         bytes.extend_from_slice(&source.to_be_bytes());
-        // A 400 Hz square wave at 8 kHz: 10 samples up, 10 samples down.
-        bytes.extend((0..SAMPLES_PER_PACKET).map(|sample| if (sample / 10) % 2 == 0 { TONE_HIGH } else { TONE_LOW }));
+        bytes.resize(HEADER_BYTES + SAMPLES_PER_PACKET, 0);
         Self {
             bytes,
+            number: 0,
             sequence: 0,
             timestamp: 0,
         }
     }
 
-    fn next_bytes(&mut self) -> &[u8] {
+    fn next_bytes(&mut self, sound: Sound) -> &[u8] {
         self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(SAMPLES_PER_PACKET);
+        self.timestamp = self.timestamp.wrapping_add(SAMPLES_PER_PACKET as u32);
         self.bytes[2..4].copy_from_slice(&self.sequence.to_be_bytes());
         self.bytes[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
+        self.bytes[HEADER_BYTES..].copy_from_slice(sound.packet(self.number));
+        self.number += 1;
         &self.bytes
     }
 }

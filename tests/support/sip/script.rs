@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use super::sound::Sound;
+
 /// Steps played one after the other from the INVITE on, and how the carrier takes a CANCEL meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
@@ -75,8 +77,8 @@ pub struct Answer {
 /// What flows at the address in the carrier's SDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
-    /// The carrier sends PCMU or PCMA every 20 ms and counts what arrives.
-    Rtp,
+    /// The carrier sends PCMU or PCMA every 20 ms and counts what arrives. Speech is right in PCMU alone.
+    Rtp(Sound),
     /// Nothing is sent, nothing is counted: for runs with many calls.
     SdpOnly,
 }
@@ -151,7 +153,7 @@ impl Script {
 
     /// Sends 183 Session Progress with SDP, and RTP from then on.
     pub fn progress_with_media(self) -> Self {
-        self.provisional(183, Some(Media::Rtp))
+        self.provisional(183, Some(Media::Rtp(Sound::Tone)))
     }
 
     /// Sends any provisional response.
@@ -211,8 +213,8 @@ impl Script {
     /// Whether RTP may ever flow.
     pub(super) fn uses_rtp(&self) -> bool {
         let in_steps = self.steps.iter().any(|step| match step {
-            Step::Provisional { media, .. } => *media == Some(Media::Rtp),
-            Step::Final(Final::Answer(answer)) => answer.media == Media::Rtp,
+            Step::Provisional { media, .. } => matches!(media, Some(Media::Rtp(_))),
+            Step::Final(Final::Answer(answer)) => matches!(answer.media, Media::Rtp(_)),
             Step::Wait(_)
             | Step::Challenge(_)
             | Step::NeedsCodec { .. }
@@ -220,7 +222,7 @@ impl Script {
             | Step::Final(Final::Refuse(_)) => false,
         });
         let on_cancel = match self.on_cancel {
-            CancelReaction::AnswerAnyway(answer) => answer.media == Media::Rtp,
+            CancelReaction::AnswerAnyway(answer) => matches!(answer.media, Media::Rtp(_)),
             CancelReaction::Terminate | CancelReaction::Ignore => false,
         };
         in_steps || on_cancel
@@ -258,8 +260,13 @@ impl Refusal {
 impl Answer {
     /// Answers and sends RTP.
     pub const fn with_rtp() -> Self {
+        Self::with_sound(Sound::Tone)
+    }
+
+    /// Answers and sends RTP that sounds like this.
+    pub const fn with_sound(sound: Sound) -> Self {
         Self {
-            media: Media::Rtp,
+            media: Media::Rtp(sound),
             hang_up_after: None,
         }
     }

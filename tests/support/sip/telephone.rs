@@ -16,6 +16,7 @@ use super::message::{Message, StartLine};
 use super::record::Moment;
 use super::rtp::RtpSession;
 use super::sdp::{self, AudioLine};
+use super::sound::Sound;
 
 /// First retransmission interval of the INVITE (timer A).
 const T1: Duration = Duration::from_millis(500);
@@ -192,7 +193,7 @@ impl Line {
         }
         let audio = AudioLine::parse(&response.body_text());
         if let Some(audio) = &audio {
-            self.rtp.send_to(audio.address);
+            self.rtp.send_to(audio.address, Sound::Tone);
         }
         let is_repeated_final = code >= 200 && *self.state.borrow() != State::Calling;
         if !is_repeated_final {

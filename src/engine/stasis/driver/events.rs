@@ -5,7 +5,7 @@ use tracing::{info, warn};
 use crate::ari::{Channel, ChannelState, Event};
 use crate::call::{Input, LegEvent, LegId};
 use crate::engine::Driver;
-use crate::verdict::Progress;
+use crate::verdict::{Progress, SipReply};
 
 use super::super::execute;
 use super::super::leg::{Leg, Phase, Placement};
@@ -26,6 +26,7 @@ impl StasisDriver {
             Event::ChannelHangupRequest(request) => {
                 if let Some((_, leg)) = self.leg_of(&request.channel) {
                     leg.hangup_requested = true;
+                    leg.hangup_cause = translate::q850(request.cause).filter(|_| !request.soft);
                 }
             }
             Event::ChannelDestroyed(destroyed) if destroyed.channel.id == self.caller.channel_id => self.caller_gone(),
@@ -125,11 +126,26 @@ impl StasisDriver {
                 leg.reach(Progress::Answered);
                 LegEvent::Answered(reply)
             }
+            "BUSY" | "CONGESTION" | "CHANUNAVAIL" | "NOANSWER" => return self.refused(id, reply),
             // Everything else is settled by what follows: StasisStart or ChannelDestroyed. A chan_sip or IAX2 leg inside a
             // bridge would stay after BUSY or CONGESTION, but only PJSIP legs are placed there.
             _ => return,
         };
         self.inputs.push_back(Input::Leg(id, event));
+    }
+
+    /// An originated leg that a response has ended and whose cause is known: there is nothing to wait for. Asterisk takes another
+    /// half a millisecond or two to destroy its channel.
+    fn refused(&mut self, id: LegId, reply: Option<SipReply>) {
+        let Some(leg) = self.legs.get(&id) else { return };
+        let is_settled = leg.placement == Placement::Originated && leg.abandoned.is_none() && !leg.redirected;
+        if is_settled
+            && let Some(cause) = leg.hangup_cause
+            && reply.as_ref().is_some_and(SipReply::is_refusal)
+        {
+            let evidence = translate::ended(reply, Some(cause), leg.spec.technology, leg.progress, leg.started);
+            self.leg_gone(id, LegEvent::Ended(evidence));
+        }
     }
 
     pub(super) fn caller_gone(&mut self) {

@@ -12,9 +12,9 @@ impl StasisDriver {
     /// Tells a dialer that has to know it of a leg that is on its way.
     pub(super) fn tell_of_start(&self, id: LegId) {
         if let Some(leg) = self.leg_to_follow(id) {
-            let (contract, caller) = (Arc::clone(&self.tools.contract), self.caller.clone());
+            let contract = Arc::clone(&self.tools.contract);
             self.beside(async move {
-                contract.leg_started(&caller, leg.await);
+                contract.leg_started(leg.await);
                 Done::Tidied
             });
         }
@@ -23,10 +23,10 @@ impl StasisDriver {
     /// Lets a dialer that has to know of an answered leg take it in.
     pub(super) fn before_answer(&self, id: LegId) -> impl Future<Output = ()> + Send + 'static {
         let leg = self.leg_to_follow(id);
-        let (contract, caller) = (Arc::clone(&self.tools.contract), self.caller.clone());
+        let contract = Arc::clone(&self.tools.contract);
         async move {
             if let Some(leg) = leg {
-                contract.before_answer(&caller, leg.await).await;
+                contract.before_answer(leg.await).await;
             }
         }
     }
@@ -38,14 +38,15 @@ impl StasisDriver {
             return None;
         }
         let (channel_id, channel_name) = (leg.channel.clone(), leg.name.clone());
-        let (ari, caller) = (self.tools.ari.clone(), self.caller.channel_id.clone());
+        let (ari, caller) = (self.tools.ari.clone(), self.caller.of_leg());
         let linked_id = Arc::clone(&self.linked_id);
         Some(async move {
             let linked_id = linked_id
-                .get_or_init(|| execute::linked_id(&ari, &caller))
+                .get_or_init(|| execute::linked_id(&ari, &caller.channel_id))
                 .await
                 .clone();
             PlacedLeg {
+                caller,
                 leg: id,
                 channel_id,
                 channel_name,

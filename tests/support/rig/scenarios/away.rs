@@ -186,18 +186,19 @@ async fn calls_outlive(rig: &mut Rig, report: &mut Report, goes: Goes) -> Result
     rig.wait_until_empty(SOON).await
 }
 
-/// A second daemon is started beside the first: it takes over calls that are up and calls that ring, and loses none.
+/// A second daemon is started beside the first: it takes over calls that are up, calls that ring and calls of which only the
+/// 100 was seen, and loses none. The first one has nothing more to say, though the time that it gave its legs runs out.
 pub(super) async fn taken_over(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    const CALLS: usize = 10;
+    const CALLS: usize = 12;
     let rings_for = Duration::from_secs(3);
     let mut calls = Vec::new();
     for index in 0..CALLS {
         let number = rig.number(Entry::Primary);
-        let up_at_once = index % 2 == 0;
-        let script = if up_at_once {
-            Script::new()
-        } else {
-            Script::new().trying().ringing().after(rings_for)
+        let up_at_once = index % 3 == 0;
+        let script = match index % 3 {
+            0 => Script::new(),
+            1 => Script::new().trying().ringing().after(rings_for),
+            _ => Script::new().trying().after(rings_for),
         };
         rig.primary.on_number(&number.wire, script.finally(Answer::with_rtp()));
         let call = rig.dialer.three_way(&number.dialled, DEFAULT_CONTEXT).await?;

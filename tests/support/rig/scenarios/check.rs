@@ -3,13 +3,17 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use mysql_async::prelude::Queryable;
 use serde_json::Value;
 
 use super::super::super::asterisk::{AMI_SECRET, AMI_USER};
 use super::super::super::error::{IoContext, LabError};
+use super::super::super::mariadb::{PASSWORD, RECENT_CHANNELS};
 use super::super::super::roots::AsteriskVersion;
 use super::super::report::Report;
 use super::super::{BACKUP, Engine, Entry, Rig, SOON};
+use super::mariadb::{STORE_URL, start_beside_vicidial, told};
+use super::recent_channels::back_to_the_file;
 
 const RELOAD_ARI: &str = "module reload res_ari.so";
 const RELOAD_HTTP: &str = "module reload http";
@@ -101,6 +105,27 @@ fn compare(report: &mut Report, checked: &Checked, exit: i32, expected: &[&str])
         format!("complaints {:#?} are exactly {expected:#?}", checked.complaints),
         checked.has_exactly(expected),
     );
+}
+
+/// Beside a VICIdial its table of trunk channels is looked at, too.
+pub(super) async fn recent_channels(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let (server, database) = start_beside_vicidial(rig).await?;
+    let url = server.url("cron", &database);
+    let on_mariadb = [(STORE_URL, url.as_str())];
+    let checked = check(rig, &on_mariadb).await?;
+    compare(report, &checked, 2, &usual(rig));
+    report.check(
+        "the table is named among what is well",
+        checked.text.contains("its table of trunk channels can be written"),
+    );
+    let mut vicidial = server.administrator().await;
+    let drop_table = format!("DROP TABLE {database}.{RECENT_CHANNELS}");
+    vicidial.query_drop(drop_table).await.map_err(told)?;
+    let checked = check(rig, &on_mariadb).await?;
+    let missing = format!("warning VICIdial: the database {url} has no table");
+    let missing = missing.replace(&format!(":{PASSWORD}"), "");
+    compare(report, &checked, 2, &[usual(rig), vec![missing.as_str()]].concat());
+    back_to_the_file(rig).await
 }
 
 /// A file of Asterisk that has another text for a while.
@@ -234,6 +259,7 @@ pub(super) async fn no_dialplan(rig: &mut Rig, report: &mut Report) -> Result<()
     let complaints = [
         "warning dialplan: [crankback] is not loaded",
         "warning dialplan: [crankback-cause] is not loaded",
+        "warning dialplan: [crankback-answered] is not loaded",
         "warning dialplan: [crankback-hangup] is not loaded",
         "warning dialplan: [crankback-leg] is not loaded",
     ];

@@ -12,6 +12,7 @@ mod fast_agi;
 mod health;
 mod load;
 mod logs;
+mod machines;
 mod mariadb;
 mod media;
 mod operator;
@@ -144,6 +145,7 @@ pub const ALL: &[Scenario] = scenarios![
     "redirected to 8368, daemon killed" Short => redirect::daemon_killed,
     "redirected to 8368, its place stays taken" Short => redirect::keeps_its_place,
     "redirected to 8368, its place stays taken over restarts" Short => redirect::keeps_its_place_over_restarts,
+    "person or machine, found after a failover" Short => machines::after_a_failover,
     "302 to itself" Short => redirection::to_itself,
     "302 to another number" Short => redirection::to_another_number,
     "302 to a stranger's host" Short => redirection::to_a_stranger,
@@ -162,10 +164,10 @@ pub const ALL: &[Scenario] = scenarios![
     "database locked, daemon killed" Short => records::database_locked,
     "tables in MariaDB, its server killed" Short => mariadb::server_killed,
     "two dialers on one database" Short => dialers::two,
-    "VICIdial finds the backup's leg" Short only(Stasis, "Dial() places legs of which nothing is written")
-        => recent_channels::found,
-    "VICIdial's table missing, locked, gone" Short only(Stasis, "Dial() places legs of which nothing is written")
-        => recent_channels::not_written,
+    "VICIdial finds the backup's leg" Short => recent_channels::found,
+    "VICIdial's table missing, locked, gone" Short => recent_channels::not_written,
+    "VICIdial's leg, nobody to be asked" Short only(Agi, "Stasis answers the caller itself")
+        => recent_channels::asked_of_nobody,
     "connection cut for 1 s" Short => away::cut_for_a_second,
     "connection cut for 60 s" Long => away::cut_for_a_minute,
     "Asterisk restarted" Short => away::asterisk_restarted,
@@ -214,6 +216,7 @@ pub const ALL: &[Scenario] = scenarios![
     "check: another edition of the dialplan" Short => check::another_edition,
     "check: settings of Asterisk" Short => check::settings,
     "check: carriers" Short => check::carriers,
+    "check: VICIdial's table of trunk channels" Short => check::recent_channels,
     "check: daemon not running" Short => check::no_daemon,
     "check: Asterisk stopped" Short => check::no_asterisk,
     "operator removes and adds a route" Short => operator::routes,

@@ -12,10 +12,10 @@ use super::super::super::asterisk::dialplan::CUSTOMER_EXTENSION;
 use super::super::super::dialer::{DEFAULT_CONTEXT, PlacedCall};
 use super::super::super::error::LabError;
 use super::super::super::mariadb::{RECENT_CHANNELS, RECENT_CHANNELS_TABLE};
-use super::super::super::sip::{Answer, FakeCarrier, Refusal, Script};
+use super::super::super::sip::{Answer, CallRecord, FakeCarrier, Refusal, Script};
 use super::super::report::Report;
 use super::super::{BACKUP, DIAL_TIMEOUT, Entry, Number, Rig, SOON};
-use super::mariadb::{start_beside_vicidial, told};
+use super::mariadb::{STORE_URL, start_beside_vicidial, told};
 use super::{answers_and_waits, auto_dial, refuses};
 
 /// How long each leg is out while VICIdial looks at the channels: long for a busy machine, short of the 12 s that a carrier has
@@ -137,6 +137,75 @@ async fn connected_all_the_same(rig: &mut Rig, report: &mut Report, what: &str) 
     report.check(format!("{what}: the log names call and lead"), log.lines().any(is_told));
     rig.backup.hang_up_all();
     rig.wait_until_empty(SOON).await
+}
+
+/// `Dial()` asks before it connects, and connects whoever is there to hear it: no daemon, the next one, or a dialplan of before
+/// that cannot ask.
+pub(super) async fn asked_of_nobody(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let (server, database) = start_beside_vicidial(rig).await?;
+    let mut vicidial = server.administrator().await;
+    vicidial.query_drop(format!("USE {database}")).await.map_err(told)?;
+
+    let on_mariadb = server.url("cron", &database);
+    let on_mariadb = [(STORE_URL, on_mariadb.as_str())];
+    let killed = ringing_at_the_backup(rig, VISIBLE).await?;
+    rig.take_daemon()?.kill()?;
+    let row = row_at_the_answer(rig, report, "daemon killed", killed, &mut vicidial).await?;
+    report.equal("daemon killed: the channels that are found", row, Vec::new());
+
+    rig.start_daemon_with(&on_mariadb).await?;
+    let replaced = ringing_at_the_backup(rig, 2 * VISIBLE).await?;
+    rig.take_daemon()?.kill()?;
+    rig.start_daemon_with(&on_mariadb).await?;
+    let row = row_at_the_answer(rig, report, "next daemon", replaced, &mut vicidial).await?;
+    report.check(
+        format!("next daemon: the channels that are found: {row:?}"),
+        matches!(row.as_slice(), [leg] if leg.starts_with("PJSIP/backup-")),
+    );
+
+    rig.asterisk.cli("dialplan remove context crankback-answered").await?;
+    let untold = ringing_at_the_backup(rig, Duration::ZERO).await?;
+    let row = row_at_the_answer(rig, report, "dialplan of before", untold, &mut vicidial).await?;
+    report.equal("dialplan of before: the channels that are found", row, Vec::new());
+    rig.asterisk.cli("dialplan reload").await?;
+    back_to_the_file(rig).await
+}
+
+/// A call that the primary has refused, and that the backup answers after it has rung so long.
+async fn ringing_at_the_backup(rig: &Rig, rings_for: Duration) -> Result<(PlacedCall, Number), LabError> {
+    let number = rig.number(Entry::Primary);
+    rig.primary.on_number(&number.wire, refuses(503));
+    let rings = Script::new().trying().ringing().after(rings_for);
+    rig.backup.on_number(&number.wire, rings.finally(Answer::with_rtp()));
+    let call = auto_dial(rig, &number).await?;
+    invited(rig, &rig.backup, &number).await?;
+    Ok((call, number))
+}
+
+/// The customer is connected, taken and lives on; the channels that VICIdial would have found.
+async fn row_at_the_answer(
+    rig: &Rig,
+    report: &mut Report,
+    what: &str,
+    (call, number): (PlacedCall, Number),
+    vicidial: &mut Conn,
+) -> Result<Vec<String>, LabError> {
+    let response = call.response().await?;
+    report.check(format!("{what}: the call is answered"), response.answered);
+    let found = find(vicidial, &call, &response.uniqueid.unwrap_or_default()).await?;
+    rig.dialer.take_customer(&call).await?;
+    let end = rig.agi.wait_for_end(&call.code, DIAL_TIMEOUT + SOON).await?;
+    report.equal(format!("{what}: DIALSTATUS"), end.dialstatus.as_str(), "ANSWER");
+    let at_backup = rig.seen(&rig.backup, &number);
+    report.check(
+        format!("{what}: the customer is up"),
+        at_backup.iter().any(CallRecord::is_active),
+    );
+    let invites = (rig.seen(&rig.primary, &number).len(), at_backup.len());
+    report.equal(format!("{what}: INVITEs"), invites, (1, 1));
+    rig.backup.hang_up_all();
+    rig.wait_until_empty(SOON).await?;
+    Ok(found)
 }
 
 /// As VICIdial's script at the answer: every channel that it would take for the customer's, the one that it takes first.
