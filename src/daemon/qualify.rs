@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 
-use crate::ari::{Client, DeviceState, Event, EventSource, LostReason, Notice, Peer};
+use crate::ari::{AsteriskInfo, Client, DeviceState, Event, EventSource, LostReason, Notice, Peer, Timestamp};
 use crate::carrier::CarrierId;
-use crate::engine::HealthDesk;
+use crate::engine::{HealthDesk, now};
 use crate::health::{Report, Witness};
 use crate::snapshot::Snapshot;
 
@@ -29,6 +29,10 @@ const AWAY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Longer than a carrier that flaps is up.
 const BACK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// Right after its start Asterisk calls every PJSIP endpoint offline that has qualify, until its first OPTIONS is answered. It
+/// spreads the first ones over `qualify_frequency`, which usually is a minute; an answer may take three seconds.
+const FIRST_QUALIFY_WITHIN: Duration = Duration::from_secs(65);
+
 /// Follows the devices of the tables' carriers; ends with the tables.
 pub(super) async fn watch(asterisk: Client, mut notices: mpsc::Receiver<Notice>, tables: Tables, desk: HealthDesk) {
     let mut published = tables.subscribe();
@@ -38,6 +42,8 @@ pub(super) async fn watch(asterisk: Client, mut notices: mpsc::Receiver<Notice>,
         desk,
         devices: BTreeMap::new(),
         is_connected: false,
+        has_complained: false,
+        trusted_from: Instant::now(),
     };
     let mut used: Option<Arc<Snapshot>> = None;
     let mut list = tokio::time::interval(LIST_EVERY);
@@ -53,8 +59,8 @@ pub(super) async fn watch(asterisk: Client, mut notices: mpsc::Receiver<Notice>,
         tokio::select! {
             changed = published.changed() => if changed.is_err() { return },
             notice = notices.recv() => match notice {
-                Some(Notice::Connected { .. }) => {
-                    watch.connected();
+                Some(Notice::Connected { asterisk, .. }) => {
+                    watch.connected(&asterisk);
                     list.reset_immediately();
                 }
                 Some(Notice::Lost { reason, .. }) => {
@@ -114,7 +120,7 @@ type Device = (&'static str, String);
 #[derive(Clone, Debug, Default)]
 struct Watched {
     carriers: BTreeSet<CarrierId>,
-    /// At the last look.
+    /// At the last look over this connection.
     reach: Option<Reach>,
     /// As the last event said.
     was_unavailable: Option<bool>,
@@ -127,6 +133,10 @@ struct Watch {
     desk: HealthDesk,
     devices: BTreeMap<Device, Watched>,
     is_connected: bool,
+    /// Over this connection, of subscriptions that it does not get.
+    has_complained: bool,
+    /// Until then an endpoint that has not been online may just not have been asked yet.
+    trusted_from: Instant,
 }
 
 impl Watch {
@@ -146,11 +156,19 @@ impl Watch {
         }
     }
 
-    /// Subscriptions may be gone with the connection.
-    fn connected(&mut self) {
+    /// Another Asterisk, or the same one after a pause: nothing is known of the devices, and nothing subscribed to.
+    fn connected(&mut self, asterisk: &AsteriskInfo) {
         self.is_connected = true;
+        self.has_complained = false;
+        let started_ms = asterisk.started.as_ref().and_then(Timestamp::epoch_milliseconds);
+        let up_ms = started_ms.map_or(i64::MAX, |started_ms| now().wall_ms.saturating_sub(started_ms));
+        let up = Duration::from_millis(u64::try_from(up_ms).unwrap_or_default());
+        self.trusted_from = Instant::now() + FIRST_QUALIFY_WITHIN.saturating_sub(up);
         for watched in self.devices.values_mut() {
-            watched.is_subscribed = false;
+            *watched = Watched {
+                carriers: std::mem::take(&mut watched.carriers),
+                ..Watched::default()
+            };
         }
     }
 
@@ -176,21 +194,18 @@ impl Watch {
 
     /// Looks at all endpoints, after subscribing to the devices that are new.
     async fn list(&mut self) {
-        let app = self.asterisk.app();
+        let (app, applications) = (self.asterisk.app(), self.asterisk.applications());
         for ((technology, peer), watched) in &mut self.devices {
             if watched.is_subscribed {
                 continue;
             }
             let name = format!("{technology}/{peer}");
-            match self
-                .asterisk
-                .applications()
-                .subscribe(app, EventSource::Device(&name))
-                .await
-            {
+            match applications.subscribe(app, EventSource::Device(&name)).await {
                 Ok(()) => watched.is_subscribed = true,
                 Err(error) => {
-                    warn!(%error, "Asterisk does not tell what its qualify finds; it is asked each {LIST_EVERY:?}");
+                    if !std::mem::replace(&mut self.has_complained, true) {
+                        warn!(%error, "Asterisk does not tell what its qualify finds; it is asked each {LIST_EVERY:?}");
+                    }
                     break;
                 }
             }
@@ -232,6 +247,9 @@ impl Watch {
         let (Some((_, watched)), Some(reach)) = (meant, Reach::of(peer)) else {
             return;
         };
+        if reach == Reach::Away && watched.reach.is_none() && asked_at < self.trusted_from {
+            return;
+        }
         if watched.reach.replace(reach) != Some(reach) {
             debug!(device = %format_args!("{}/{}", peer.technology, peer.resource), ?reach, "Asterisk's qualify");
             watched.look_at = Some(asked_at + reach.look_again_after());

@@ -134,14 +134,15 @@ async fn wait_for_state(rig: &Rig, state: &str) -> Result<(), LabError> {
 }
 
 async fn wait_for_state_of(rig: &Rig, entry: Entry, state: &str) -> Result<(), LabError> {
+    wait_for_state_within(rig, entry, state, DIAL_TIMEOUT).await
+}
+
+async fn wait_for_state_within(rig: &Rig, entry: Entry, state: &str, limit: Duration) -> Result<(), LabError> {
     let began = Instant::now();
     while states_of(rig, entry).last().is_none_or(|last| last != state) {
-        if began.elapsed() > DIAL_TIMEOUT {
+        if began.elapsed() > limit {
             let what = format!("{} {state}; it went to {:?}", entry.carrier_id(), states_of(rig, entry));
-            return Err(LabError::Timeout {
-                what,
-                after: DIAL_TIMEOUT,
-            });
+            return Err(LabError::Timeout { what, after: limit });
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

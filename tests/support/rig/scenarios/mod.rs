@@ -247,6 +247,8 @@ pub const ALL: &[Scenario] = scenarios![
     "health: the backup's limit over a kill in a burst" Short => health::restarts::limit,
     "health: back without OPTIONS" Long only(Stasis, "what opens and closes is the same for both engines")
         => health::restarts::back_without_options,
+    "health: Asterisk restarted, its qualify has not asked yet" Short only(Stasis, "the same for both engines")
+        => health::qualify::asterisk_restarted,
     "health: disabled with a probe on its way" Short only(Stasis, "no call comes into it")
         => health::probes::disabled_in_flight,
     "health: disabled by the operator" Short => health::disabled,

@@ -4,12 +4,14 @@ use super::*;
 
 /// How often Asterisk asks.
 const QUALIFY: &str = "2";
+/// So long after Asterisk's start the daemon does not take its word for a peer that it has not seen online.
+const YOUNG: Duration = Duration::from_secs(65);
 /// From what Asterisk says to the daemon's own view: less than the daemon waits from one look of its own to the next. The
 /// second look comes a second after the first, or five.
 const FOLLOWS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(in super::super) async fn of_pjsip(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    let edit = pjsip(rig, "primary").await?;
+    let edit = pjsip(rig, "primary", QUALIFY).await?;
     follows(rig, report, Entry::Primary).await?;
     edit.undo(rig).await?;
     end(rig).await
@@ -18,17 +20,31 @@ pub(in super::super) async fn of_pjsip(rig: &mut Rig, report: &mut Report) -> Re
 pub(in super::super) async fn of_the_old_driver(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     let edit = match rig.version.has_chan_sip() {
         true => chan_sip(rig, "olddriver").await?,
-        false => pjsip(rig, "olddriver").await?,
+        false => pjsip(rig, "olddriver", QUALIFY).await?,
     };
     follows(rig, report, Entry::OldDriver).await?;
     edit.undo(rig).await?;
     end(rig).await
 }
 
-async fn pjsip(rig: &Rig, trunk: &str) -> Result<Edit, LabError> {
+/// After its start Asterisk has asked nobody yet, and calls every peer offline that it will ask: that is no finding.
+pub(in super::super) async fn asterisk_restarted(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let edit = pjsip(rig, "primary", "20").await?;
+    begin(rig, &[]).await?;
+    rig.restart_asterisk().await?;
+    let is_back = rig.wait_for_log_lines("ARI connected app=\"crankback-watch\"", 2).await;
+    report.check("the daemon is connected again", is_back);
+    options(rig, 1).await?;
+    reach(rig, report, Entry::Primary, (3, 0)).await?;
+    report.equal("changes of its state", states(rig), Vec::<String>::new());
+    edit.undo(rig).await?;
+    end(rig).await
+}
+
+async fn pjsip(rig: &Rig, trunk: &str, every: &str) -> Result<Edit, LabError> {
     let contact = format!("[{trunk}]\ntype = aor\ncontact = sip:{}\n", rig.primary.addr());
     let off = format!("{contact}qualify_frequency = 0\n");
-    let on = format!("{contact}qualify_frequency = {QUALIFY}\nqualify_timeout = 1\n");
+    let on = format!("{contact}qualify_frequency = {every}\nqualify_timeout = 1\n");
     Edit::make(rig, "pjsip.conf", &off, &on, "module reload res_pjsip.so").await
 }
 
@@ -52,7 +68,7 @@ async fn follows(rig: &mut Rig, report: &mut Report, entry: Entry) -> Result<(),
     rig.take_daemon()?.stop().await?;
     rig.sql("DELETE FROM crankback_health")?;
     rig.start_daemon_with(&[ACTS]).await?;
-    wait_for_state_of(rig, entry, "standby").await?;
+    wait_for_state_within(rig, entry, "standby", YOUNG + DIAL_TIMEOUT).await?;
 
     rig.primary.set_options_reply(Reply::Code(200));
     changes(rig, report, entry, "NOT_INUSE", "active").await?;
