@@ -332,9 +332,8 @@ impl Call {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Trying { leg } => match timer {
                 Timer::Guard(id) if id == leg.id && leg.progress == Progress::None && !self.engine_lost => {
-                    if self.can_move_on(now) {
-                        commands.push(Command::AskLeg(id));
-                    }
+                    // A last leg, too: the dialer is told of its last response should the caller give up.
+                    commands.push(Command::AskLeg(id));
                     self.state = State::Trying { leg };
                 }
                 Timer::Progress(id)

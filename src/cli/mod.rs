@@ -134,7 +134,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn daemon(source: Source) -> Result<Answer, CliError> {
     let read = move || config::load(&source, text_environment());
     let settings = read()?;
-    logging::start(&settings.log);
+    let _written_to_the_end = logging::start(&settings.log);
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -177,10 +177,17 @@ impl Dialer {
         let config = self.config_path();
         let mut all = vec!["--config", config.to_str().expect("a path of text")];
         all.extend(arguments);
-        // A socket of its own: a daemon that happens to run on this machine is not to be reached.
+        let socket = self.control_socket();
+        crankback(
+            &all,
+            &[&[("CRANKBACK_CONTROL__SOCKET", socket.as_str())], environment].concat(),
+        )
+    }
+
+    /// A socket of its own: a daemon that happens to run on this machine is not to be reached.
+    pub(super) fn control_socket(&self) -> String {
         let socket = self.directory.path().join("control.sock");
-        let socket = ("CRANKBACK_CONTROL__SOCKET", socket.to_str().expect("a path of text"));
-        crankback(&all, &[&[socket], environment].concat())
+        socket.to_str().expect("a path of text").to_owned()
     }
 }
 

@@ -9,9 +9,10 @@ use crankback::store::{IfMissing, RouteAdded, Store, StoreError, StoreUrl};
 use mysql_async::prelude::Queryable;
 use nix::sys::signal::Signal;
 
+use super::recent_channels;
 use super::rows::{SERVER_IP, add, attempt, audit, route, since};
 use super::support::host::run;
-use super::support::mariadb::{Flavour, PASSWORD, Server};
+use super::support::mariadb::{Flavour, PASSWORD, RECENT_CHANNELS, RECENT_CHANNELS_TABLE, Server};
 use super::support::ports::ClosedTcpPort;
 use super::{ServerCase, cases};
 
@@ -20,13 +21,14 @@ const GOOD_TIME: Duration = Duration::from_secs(7);
 /// How soon the store must be back: its longest pause between connections, and a start of the server's.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
 
-pub const CASES: [(&str, ServerCase); 8] = cases![
+pub const CASES: [(&str, ServerCase); 9] = cases![
     away_at_start_is_told_at_once,
     a_server_that_dies_and_comes_back_is_found_again,
     a_restart_between_two_requests_goes_unnoticed,
     a_locked_table_holds_nobody_for_long,
     a_frozen_server_holds_nobody_for_long,
     a_connection_that_was_killed_is_replaced,
+    the_row_of_a_leg_outlives_its_connection,
     a_replica_is_told_from_the_primary,
     tls_trusts_the_authority_that_the_address_names,
 ];
@@ -191,6 +193,28 @@ async fn a_connection_that_was_killed_is_replaced(flavour: Flavour) {
     store.fingerprint().await.expect("is read over a new connection");
     let after: Vec<u64> = administrator.query(of_cron).await.expect("are listed");
     assert!(!after.contains(&before[0]), "{after:?}");
+}
+
+async fn the_row_of_a_leg_outlives_its_connection(flavour: Flavour) {
+    let server = Server::start(flavour);
+    let (database, store) = store_on(&server).await;
+    let mut administrator = server.administrator().await;
+    for statement in [&format!("USE {database}"), RECENT_CHANNELS_TABLE] {
+        administrator.query_drop(statement).await.expect("is run");
+    }
+    let of_cron = "SELECT id FROM information_schema.processlist WHERE user = 'cron'";
+    let connections: Vec<u64> = administrator.query(of_cron).await.expect("are listed");
+    for connection in connections {
+        let kill = format!("KILL {connection}");
+        administrator.query_drop(kill).await.expect("is killed");
+    }
+    let deadline = Instant::now() + GOOD_TIME;
+    let row = recent_channels::row(recent_channels::CODE, "PJSIP/backup-00000003");
+    let written = store.write_recent_channel(recent_channels::SERVER, row, recent_channels::RECENT, deadline);
+    written.await.expect("is written over a new connection");
+    let rows = format!("SELECT COUNT(*) FROM {RECENT_CHANNELS}");
+    let rows: Option<u64> = administrator.query_first(rows).await.expect("are counted");
+    assert_eq!(rows, Some(1));
 }
 
 async fn a_replica_is_told_from_the_primary(flavour: Flavour) {

@@ -10,16 +10,17 @@ use super::stage::{Scene, Stage};
 use super::support::mariadb::{RECENT_CHANNELS as TABLE, RECENT_CHANNELS_TABLE};
 use super::{Case, cases};
 
-pub const CASES: [(&str, Case); 3] = cases![
+pub const CASES: [(&str, Case); 4] = cases![
     the_rows_of_earlier_legs_give_way,
+    names_are_written_as_they_are,
     a_missing_table_is_an_error_that_names_it,
     the_wait_at_the_answer_is_short,
 ];
 
-const SERVER: Ipv4Addr = Ipv4Addr::LOCALHOST;
-const CODE: &str = "V1210007450000000008";
+pub const SERVER: Ipv4Addr = Ipv4Addr::LOCALHOST;
+pub const CODE: &str = "V1210007450000000008";
 /// As old as a call may be whose leg is answered.
-const RECENT: OtherRows = OtherRows::Delete {
+pub const RECENT: OtherRows = OtherRows::Delete {
     not_older_than: Duration::from_secs(20),
 };
 /// Rows that other calls have left in the table as long ago: a hundred that ring, each seen every 0.4 s for 20 s.
@@ -28,7 +29,7 @@ const WAITS: usize = 300;
 /// Far above what a busy machine needs for one row.
 const ALARM: Duration = Duration::from_millis(250);
 
-fn row(code: &str, leg: &str) -> RecentChannelRow {
+pub fn row(code: &str, leg: &str) -> RecentChannelRow {
     RecentChannelRow {
         call_code: code.into(),
         caller_channel: "Local/913125550100@default-00000001;2".into(),
@@ -84,6 +85,18 @@ async fn the_rows_of_earlier_legs_give_way(stage: Stage) {
         "nobody reads it: it is left"
     );
     assert_eq!(count(&scene, "dest_channel = 'PJSIP/other-00000002'").await, 1);
+}
+
+async fn names_are_written_as_they_are(stage: Stage) {
+    let (scene, store) = stage.store().await;
+    scene.sql(RECENT_CHANNELS_TABLE).await;
+    let leg = r#"PJSIP/o'neill\'; DROP TABLE x; -- "?"-00000003"#;
+    write(&store, row(CODE, leg), RECENT).await;
+    assert_eq!(count(&scene, &format!("HEX(dest_channel) = '{}'", hex(leg))).await, 1);
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02X}")).collect()
 }
 
 async fn a_missing_table_is_an_error_that_names_it(stage: Stage) {

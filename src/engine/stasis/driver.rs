@@ -202,7 +202,11 @@ impl StasisDriver {
         match done {
             Done::Placed(id, result) => self.placed(id, *result),
             Done::Signs(id, Ok(reply)) => {
-                // A refusal on a living leg is an authentication challenge or an earlier address: silence since then.
+                if let Some(reply) = &reply {
+                    self.leave_word(dialplan_safe(reply));
+                }
+                // A refusal on a living leg is an authentication challenge, an earlier address, or one that chan_sip takes no
+                // notice of (422, 423): silence since then.
                 let sign = match reply.filter(|reply| !reply.is_refusal()) {
                     Some(reply) => LegEvent::Trying(Some(reply)),
                     None => LegEvent::Silent,
@@ -288,6 +292,14 @@ impl StasisDriver {
         });
     }
 
+    /// Tells the caller of the last response: if it hangs up now, its `h` runs before anything more can be told.
+    fn leave_word(&mut self, tech: String) {
+        self.tech_told = !tech.is_empty();
+        self.on_caller(|ari, caller| async move {
+            execute::set_all(&ari, &caller.channel_id, &[("CB_TECH", tech)]).await;
+        });
+    }
+
     fn release(&mut self, label: Label, variables: Vec<Variable>) {
         let (ari, caller) = (self.tools.ari.clone(), self.caller.channel_id.clone());
         self.lane.push(async move {
@@ -306,6 +318,10 @@ impl Driver for StasisDriver {
         };
         self.legs.insert(id, Leg::new(String::new(), spec, placement));
         self.place(id);
+        if self.tech_told {
+            // It was the response of the leg before.
+            self.leave_word(String::new());
+        }
     }
 
     fn ask_leg(&mut self, leg: LegId) {

@@ -297,7 +297,7 @@ pub(super) async fn hang_up(ari: &Client, channel: &str) {
 }
 
 /// Sets variables, in one request where their values allow it: each request costs Asterisk more than what it does.
-async fn set_all(ari: &Client, channel: &str, variables: &[Variable]) {
+pub(super) async fn set_all(ari: &Client, channel: &str, variables: &[Variable]) {
     let requests = requests_for(variables).into_iter().map(|(name, value)| {
         insist("set variables of", channel, move || {
             let (name, value) = (name.clone(), value.clone());

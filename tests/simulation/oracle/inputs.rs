@@ -249,7 +249,7 @@ impl Oracle {
                 tally.count_if(batch.asks.is_some(), Rule::GuardAsks);
                 demand(!batch.proposes && batch.settles.is_none(), "a guard only asks")?;
                 demand(
-                    batch.asks == Some(id).filter(|_| silent && could && !self.engine_lost),
+                    batch.asks == Some(id).filter(|_| silent && !self.engine_lost),
                     "a guard asks",
                 )
             }

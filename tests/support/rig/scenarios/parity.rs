@@ -30,7 +30,7 @@ const CODES: &[u16] = &[
 const AT_ONCE: usize = 8;
 
 /// The dialer's patience where `Dial()` does not end by itself.
-const SHORT_TIMEOUT: Duration = Duration::from_millis(4_500);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Who calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ async fn every_code(rig: &Rig, report: &mut Report, entry: Entry, caller: Caller
         let pairs = futures_util::future::join_all(pairs).await;
         for (code, pair) in codes.iter().zip(pairs) {
             let (mut dial, crankback) = pair?;
-            if is_ignored(rig, entry, *code) && crankback.tech.is_empty() {
+            if is_ignored(rig, entry, *code) && caller == Caller::Manual && crankback.tech.is_empty() {
                 report.note(format!(
                     "{code}: the technology cause is empty, plain Dial() says {:?}",
                     dial.tech
@@ -173,10 +173,10 @@ async fn one(
 }
 
 /// `chan_sip` takes 422 and 423 for answers to a timer of its own and goes on waiting: the dialer's timeout ends such a call,
-/// so it gets a short one.
+/// so it gets a short one. An engine that places legs over ARI learns of that response when the guard, after 4 s, lets it look.
 ///
-/// The only exception: the technology cause of such a call may be empty. An engine that places legs over ARI learns of a
-/// response when it ends the leg, and this one does not.
+/// The only exception: the technology cause of an agent's call may be empty. Such an engine ends its leg itself, as it would a
+/// silent one.
 fn is_ignored(rig: &Rig, entry: Entry, code: u16) -> bool {
     entry == Entry::AloneOldDriver && rig.version.has_chan_sip() && matches!(code, 422 | 423)
 }

@@ -1,12 +1,15 @@
 //! A carrier that says nothing costs its guard and no more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::super::agi_listener::AgiRecord;
+use super::super::super::dialer::{DEFAULT_CONTEXT, NATIVE_CONTEXT};
 use super::super::super::error::LabError;
 use super::super::super::sip::Script;
 use super::super::report::Report;
 use super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
-use super::{ANSWERED, Expected, answers, auto_dial, finish};
+use super::{ANSWERED, Expected, answers, auto_dial, finish, same_as_dial};
 
 const GUARD: Duration = Duration::from_secs(4);
 /// The guard runs from the request to Asterisk, which is a moment before the INVITE.
@@ -103,4 +106,28 @@ pub(super) async fn trying_only(rig: &mut Rig, report: &mut Report) -> Result<()
         );
     }
     Ok(())
+}
+
+/// The dialer gives a call up whose only carrier has said 100, or nothing: what it is told is what plain `Dial()` tells it.
+pub(super) async fn given_up(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let (rig, mut calls) = (&*rig, Vec::new());
+    for entry in [Entry::Alone, Entry::AloneOldDriver] {
+        for script in [Script::new().trying(), Script::silence()] {
+            let call = move |context| given_up_in(rig, context, entry, script.clone());
+            calls.push(async move { futures_util::try_join!(call(DEFAULT_CONTEXT), call(NATIVE_CONTEXT)) });
+        }
+    }
+    for (crankback, dial) in futures_util::future::try_join_all(calls).await? {
+        report.dialer_saw(&crankback);
+        same_as_dial(report, &crankback, &dial);
+        report.equal("DIALSTATUS", crankback.dialstatus.as_str(), "CANCEL");
+    }
+    rig.wait_until_empty(SOON).await
+}
+
+async fn given_up_in(rig: &Rig, context: &str, entry: Entry, script: Script) -> Result<Arc<AgiRecord>, LabError> {
+    let number = rig.number(entry);
+    rig.primary.on_number(&number.wire, script);
+    let call = rig.dialer.auto_dial(&number.dialled, context, 2 * GUARD).await?;
+    rig.agi.wait_for_end(&call.code, 2 * GUARD + SOON).await
 }
