@@ -12,6 +12,7 @@ mod notices;
 mod operator_words;
 mod operators;
 mod probes;
+mod qualify;
 mod records;
 mod registrations;
 mod reload;
@@ -54,6 +55,11 @@ use tables::{Reader, Tables};
 
 /// Without systemd's watchdog nobody listens; the dispatcher turns all the same.
 const IDLE_WATCHDOG: Duration = Duration::from_secs(1);
+/// How long legs through carriers with a limit wait until the channels that an earlier process left are in the books. Usually it
+/// takes a second and a quarter.
+const BOOKS_LIMIT: Duration = Duration::from_secs(5);
+/// How long a daemon that goes down waits for the receivers of its last notices: two retries.
+const NOTICES_LIMIT: Duration = Duration::from_secs(5);
 /// How long a daemon that goes down waits for unanswered calls.
 const DRAIN_LIMIT: Duration = Duration::from_secs(60);
 
@@ -117,7 +123,7 @@ pub async fn run(
     let recent_channels = RecentChannels::beside_vicidial(&settings.store.url, settings.server.ip).await?;
     let recent_channel_counters = recent_channels.as_ref().map(|channels| Arc::clone(channels.counters()));
     let live_settings: LiveSettings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
-    let door = Door::open();
+    let door = Door::open_before_the_books(BOOKS_LIMIT);
     let health_record = health::Record {
         store: store.clone(),
         server_ip: settings.server.ip.to_string(),
@@ -138,10 +144,14 @@ pub async fn run(
         Err(error) => warn!(endpoint = %settings.ari.endpoint, %error, "Asterisk does not answer yet; waiting for it"),
     }
     let cancel_ari = CancellationToken::new();
-    let (client, notices, state) = ari::connect(config.clone(), cancel_ari.clone()).map_err(|source| Error::Ari {
-        endpoint: settings.ari.endpoint.clone(),
-        source,
-    })?;
+    let connect = |config| {
+        ari::connect(config, cancel_ari.clone()).map_err(|source| Error::Ari {
+            endpoint: settings.ari.endpoint.clone(),
+            source,
+        })
+    };
+    let (client, notices, state) = connect(config.clone())?;
+    let (qualify_client, qualify_notices, _) = connect(settings.ari.connection_as(&settings.ari.qualify_app())?)?;
 
     let tables = Tables::keep_fresh(reader, client.clone());
     let call_settings = LiveCallSettings::new(&settings.call);
@@ -184,8 +194,7 @@ pub async fn run(
     let figures = CarrierFigures::open();
     tokio::spawn(health::tell_changes(health.clone(), metrics.clone(), notifier.clone()));
     let witnesses = Witnesses {
-        asterisk: client.clone(),
-        ari_state: state.clone(),
+        qualify: (qualify_client, qualify_notices),
         tables: tables.clone(),
         desk: health.clone(),
         metrics: metrics.clone(),
@@ -203,7 +212,7 @@ pub async fn run(
         ari_state: state.clone(),
         tables,
         words,
-        notifier,
+        notifier: notifier.clone(),
         figures: figures.clone(),
         reload,
         live: live.clone(),
@@ -248,7 +257,7 @@ pub async fn run(
             metrics,
             counters,
             records: Arc::new(Records::new(spool.clone(), settings.server.ip.to_string(), figures)),
-            taken,
+            taken: taken.clone(),
             leaving: leaving.clone(),
         },
         live: live.clone(),
@@ -263,6 +272,7 @@ pub async fn run(
             ari: client.clone(),
             sidecar: fast_agi.sidecar(),
             door,
+            taken,
             live,
             spool,
             leaving: leaving.clone(),
@@ -270,6 +280,7 @@ pub async fn run(
         },
         waiting,
         compared: compared.subscribe(),
+        started_ms,
     };
     let goes = leaving.clone();
     tokio::spawn(async move {
@@ -334,6 +345,7 @@ pub async fn run(
     if tokio::time::timeout(Duration::from_secs(5), health_kept).await.is_err() {
         warn!("what is known of the carriers could not be written down in time");
     }
+    notifier.finish(NOTICES_LIMIT).await;
     // It ends with the last call.
     if tokio::time::timeout(Duration::from_secs(5), moving.finished())
         .await

@@ -24,7 +24,7 @@ use crate::vicidial::edits::{EditState, ServedCarriers};
 use crate::vicidial::sip_server::{SipServer, sip_server};
 
 pub(crate) use carrier_settings::overrides;
-pub use carrier_settings::{ACTIVE, STAGED, SettingError, SettingProblem, operator_words};
+pub use carrier_settings::{ACTIVE, CarrierProbe, STAGED, SettingError, SettingProblem, operator_words};
 pub use tested::Tested;
 pub use upstream::{SharedUpstream, Upstreams};
 
@@ -52,6 +52,8 @@ pub struct Snapshot {
     pub policies: Arc<CarrierPolicies>,
     /// Who places the legs of calls that enter by a carrier's dialplan line; those that are not in it follow the configuration.
     pub entry_engines: BTreeMap<CarrierId, Engine>,
+    /// What is set about OPTIONS of our own to carriers; those that are not in it follow the configuration.
+    pub probes: BTreeMap<CarrierId, CarrierProbe>,
     /// Where the carriers' SIP servers are, as far as their rows say.
     pub sip_servers: Vec<(CarrierId, SipServer)>,
     /// Which carriers would fail together.
@@ -236,7 +238,8 @@ impl Snapshot {
         let (policies, mut setting_problems) =
             carrier_settings::policies(&tables.carrier_settings, Rulebook::built_in());
         let (entry_engines, engine_problems) = carrier_settings::engines(&tables.carrier_settings);
-        setting_problems.extend(engine_problems);
+        let (probes, probe_problems) = carrier_settings::probes(&tables.carrier_settings);
+        setting_problems.extend(engine_problems.into_iter().chain(probe_problems));
         let serving = served.carriers();
         let server_of = |carrier: &Carrier| {
             let account = carriers.accounts.get(&carrier.id)?;
@@ -262,6 +265,7 @@ impl Snapshot {
             setting_problems,
             policies: Arc::new(policies),
             entry_engines,
+            probes,
             sip_servers,
             upstreams,
             digests,

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use ari_support::{FakeAsterisk, PATIENCE, Reply, Seen, config, info};
 use crankback::ari::{
-    self, AddChannel, Channels, Client, ContinueInDialplan, Create, Error, HangupReason, Operation, Originate,
+    self, AddChannel, Channels, Client, ContinueInDialplan, Create, Error, EventSource, HangupReason, Operation,
+    Originate,
 };
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -394,4 +395,29 @@ async fn an_endpoint_is_there_or_not() {
     assert_eq!(client.endpoints().get("SIP", "gone").await.unwrap(), None);
     let error = client.endpoints().get("IAX2", "x").await.unwrap_err();
     assert_eq!(error.to_string(), "get endpoint x: Asterisk answered 500: no");
+}
+
+#[tokio::test]
+async fn endpoints_are_listed_and_their_devices_subscribed_to() {
+    let fake = FakeAsterisk::start(|seen| match seen.line.as_str() {
+        "GET /ari/endpoints" => Reply::Json(
+            200,
+            r#"[{"technology":"SIP","resource":"a","state":"offline","channel_ids":["1.1"]},{"technology":"PJSIP","resource":"b","state":"online","channel_ids":[]}]"#
+                .to_owned(),
+        ),
+        "POST /ari/applications/crankback/subscription?eventSource=deviceState%3APJSIP%2Fb"
+        | "POST /ari/applications/crankback/subscription?eventSource=channel%3A1.1" => Reply::Json(200, "{}".to_owned()),
+        line => panic!("{line}"),
+    })
+    .await;
+    let client = client(&fake);
+    let peers = client.endpoints().list().await.unwrap();
+    let states: Vec<_> = peers
+        .iter()
+        .map(|peer| (peer.resource.as_str(), peer.state.as_str()))
+        .collect();
+    assert_eq!(states, [("a", "offline"), ("b", "online")]);
+    for source in [EventSource::Device("PJSIP/b"), EventSource::Channel("1.1")] {
+        client.applications().subscribe("crankback", source).await.unwrap();
+    }
 }

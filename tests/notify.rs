@@ -219,6 +219,39 @@ async fn a_receiver_that_keeps_silent_holds_up_nobody_and_a_full_queue_is_counte
 }
 
 #[tokio::test]
+async fn who_goes_sends_what_waits_and_what_was_held_back() {
+    let mut sink = HttpSink::start(|n| Some(if n == 0 { 500 } else { 204 }), None).await;
+    let notifier = open(&to_webhook(&sink), quick());
+    for state in [State::Failed, State::HalfOpen, State::Active] {
+        notifier.tell(change(state));
+    }
+    notifier.tell(word("last"));
+    notifier.finish(SOON).await;
+    let sent = notifier.counters().map(|(_, counters)| counters.sent()).sum::<u64>();
+    assert_eq!(sent, 3, "the first state, the word, and the last state");
+    let mut posted = Vec::new();
+    for _ in 0..4 {
+        posted.push(sink.next().await.json());
+    }
+    let last = posted.iter().find(|body| body["details"]["to"] == json!("active"));
+    assert_eq!(last.map(|body| &body["suppressed"]), Some(&json!(1)), "{posted:?}");
+}
+
+#[tokio::test]
+async fn who_goes_does_not_wait_for_ever() {
+    let mut sink = HttpSink::start(|_| None, None).await;
+    let notifier = open(&to_webhook(&sink), Limits::default());
+    notifier.tell(word("nobody takes it"));
+    let posted = sink.next().await;
+    assert_eq!(posted.json()["event"], json!("operator_word"));
+    let began = std::time::Instant::now();
+    notifier.finish(Duration::from_millis(100)).await;
+    assert!(began.elapsed() < Limits::default().try_limit);
+    let nothing = open(&NotifySettings::default(), Limits::default());
+    nothing.finish(SOON).await;
+}
+
+#[tokio::test]
 async fn a_mail_has_sender_recipients_subject_and_evidence() {
     let mut sink = MailSink::start(None, None).await;
     let settings = NotifySettings {

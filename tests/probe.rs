@@ -94,6 +94,28 @@ async fn any_response_but_503_means_alive() {
 }
 
 #[tokio::test]
+async fn which_responses_mean_alive_can_be_chosen() {
+    let carrier = FakeCarrier::start("probed").await.expect("a free port");
+    for transport in [Transport::Udp, Transport::Tcp] {
+        for (alive, code, expected) in [
+            ("2xx,404", 200, Report::Alive),
+            ("2xx,404", 404, Report::Alive),
+            ("2xx,404", 405, Report::Unavailable),
+            ("!503,!404", 404, Report::Unavailable),
+            ("!404", 503, Report::Alive),
+        ] {
+            carrier.set_options_reply(Reply::Code(code));
+            let target = ProbeTarget {
+                alive: alive.parse().expect("a list of codes"),
+                ..target(carrier.addr(), transport)
+            };
+            let evidence = probe(&target, &tools(Names::default()), 1).await;
+            assert_eq!(evidence.report(), expected, "{code} with {alive} over {transport}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_round_trip_is_measured() {
     let carrier = FakeCarrier::start("probed").await.expect("a free port");
     let evidence = probe(&target(carrier.addr(), Transport::Udp), &tools(Names::default()), 1).await;

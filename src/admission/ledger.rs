@@ -130,6 +130,13 @@ impl Ledger {
         }
     }
 
+    /// Whether a carrier allows only so many legs at one time.
+    pub fn limits_channels(&self, carrier: &CarrierId) -> bool {
+        self.pages
+            .get(carrier)
+            .is_some_and(|page| page.books.limits.max_channels.is_some())
+    }
+
     /// No further leg goes out.
     pub fn close(&mut self) {
         self.closed = true;

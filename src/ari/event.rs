@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::json;
 use super::model::filled;
-use super::{Bridge, Channel, Timestamp};
+use super::{Bridge, Channel, DeviceState, Timestamp};
 
 /// What happened, by ARI's own names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Event {
     ChannelLeftBridge(ChannelLeftBridge),
     /// A bridge is gone.
     BridgeDestroyed(BridgeDestroyed),
+    /// A device became available, busy, unavailable.
+    DeviceStateChanged(DeviceStateChanged),
     /// Another connection took the application name over.
     ApplicationReplaced(ApplicationReplaced),
     /// Any other type; only its name is kept.
@@ -159,6 +161,15 @@ pub struct BridgeDestroyed {
     pub bridge: Bridge,
 }
 
+/// A device became available, busy, unavailable. With calls up its state is that of the calls, whatever qualify finds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct DeviceStateChanged {
+    /// When.
+    pub timestamp: Option<Timestamp>,
+    /// The device in its new state.
+    pub device_state: DeviceState,
+}
+
 /// Another connection took the application name over.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ApplicationReplaced {
@@ -181,7 +192,7 @@ fn decoded<T: DeserializeOwned>(text: &str, wrap: fn(T) -> Event) -> Result<Even
 }
 
 /// The types that are decoded, with their decoders. The event filter and the counters follow this list.
-const DECODERS: [(&str, Decoder); 10] = [
+const DECODERS: [(&str, Decoder); 11] = [
     ("StasisStart", |text| decoded(text, Event::StasisStart)),
     ("StasisEnd", |text| decoded(text, Event::StasisEnd)),
     ("Dial", |text| decoded(text, Event::Dial)),
@@ -195,6 +206,7 @@ const DECODERS: [(&str, Decoder); 10] = [
     }),
     ("ChannelLeftBridge", |text| decoded(text, Event::ChannelLeftBridge)),
     ("BridgeDestroyed", |text| decoded(text, Event::BridgeDestroyed)),
+    ("DeviceStateChanged", |text| decoded(text, Event::DeviceStateChanged)),
     ("ApplicationReplaced", |text| decoded(text, Event::ApplicationReplaced)),
 ];
 
@@ -235,6 +247,7 @@ impl Event {
             Self::ChannelEnteredBridge(event) => event.timestamp.as_ref(),
             Self::ChannelLeftBridge(event) => event.timestamp.as_ref(),
             Self::BridgeDestroyed(event) => event.timestamp.as_ref(),
+            Self::DeviceStateChanged(event) => event.timestamp.as_ref(),
             Self::ApplicationReplaced(event) => event.timestamp.as_ref(),
             Self::Other { .. } => None,
         }
@@ -276,7 +289,9 @@ mod tests {
     fn every_listed_kind_is_decoded_as_itself() {
         let channel = r#"{"id":"1.1"}"#;
         for kind in Event::KINDS {
-            let text = format!(r#"{{"type":"{kind}","channel":{channel},"peer":{channel},"bridge":{{"id":"b"}}}}"#);
+            let text = format!(
+                r#"{{"type":"{kind}","channel":{channel},"peer":{channel},"bridge":{{"id":"b"}},"device_state":{{"name":"d"}}}}"#
+            );
             let event = Event::decode(&text).unwrap();
             assert!(format!("{event:?}").starts_with(kind), "{kind} became {event:?}");
         }

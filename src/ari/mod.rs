@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `config` | where Asterisk is, who we are there, and the limits |
 //! | `rest`, `rest/*` | one request; the operations, by ARI's resource names |
-//! | `model` | channels and bridges, as answers and events carry them |
+//! | `model` | channels, bridges and devices, as answers and events carry them |
 //! | `event` | one event: tolerant decoding |
 //! | `session` | one websocket's life: handshake, reading, ping, end |
 //! | `supervisor` | reconnection, the stream of notices, the watched state |
@@ -39,10 +39,10 @@ pub use counters::Counters;
 pub use error::Error;
 pub use event::{
     ApplicationReplaced, BridgeDestroyed, ChannelDestroyed, ChannelEnteredBridge, ChannelHangupRequest,
-    ChannelLeftBridge, ChannelStateChange, DecodeError, Dial, Event, StasisEnd, StasisStart,
+    ChannelLeftBridge, ChannelStateChange, DecodeError, DeviceStateChanged, Dial, Event, StasisEnd, StasisStart,
 };
-pub use model::{Bridge, Channel, ChannelState, Dialplan, Party};
-pub use rest::applications::{Application, Applications, EventFilter};
+pub use model::{Bridge, Channel, ChannelState, DeviceState, Dialplan, Party};
+pub use rest::applications::{Application, Applications, EventFilter, EventSource};
 pub use rest::asterisk::{Asterisk, AsteriskInfo};
 pub use rest::bridges::{AddChannel, Bridges};
 pub use rest::channels::{Channels, ContinueInDialplan, Create, HangupReason, Originate};

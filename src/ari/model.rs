@@ -1,4 +1,4 @@
-//! Channels and bridges as answers and events carry them.
+//! Channels, bridges and devices as answers and events carry them.
 //!
 //! Only ids are required. Everything else may be missing, because the fields differ between versions and a missing field
 //! must never cost an event.
@@ -173,6 +173,21 @@ pub struct Bridge {
     pub channels: Vec<String>,
     /// When it was made.
     pub creationtime: Option<Timestamp>,
+}
+
+/// A device, as the dialplan and its hints know it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct DeviceState {
+    /// Its name, for example `PJSIP/carrier`.
+    pub name: String,
+    /// Its state, for example `NOT_INUSE` or [`DeviceState::UNAVAILABLE`].
+    #[serde(default)]
+    pub state: String,
+}
+
+impl DeviceState {
+    /// The state of a device without calls that Asterisk's qualify does not reach.
+    pub const UNAVAILABLE: &str = "UNAVAILABLE";
 }
 
 /// Asterisk writes an empty text where a value is missing.

@@ -113,7 +113,10 @@ const AFTER_HELP: &str = "Keys:
   strip=1                  drop so many characters from the front of phone code + number
   add_prefix=00            put this before what is left
   upstream_group=NAME      whose network it is really: carriers of one group are no backups of each other
-  engine=agi               who places the legs of calls that enter by its dialplan line: stasis or agi";
+  engine=agi               who places the legs of calls that enter by its dialplan line: stasis or agi
+  probe=on                 OPTIONS of our own go to it, over its own transport, also where it has credentials; off: none do
+  probe_interval_s=30      from one to the next
+  probe_alive=!503,!404    any reply but these shows that it is alive; 2xx,405: these alone do";
 
 pub(super) async fn perform(command: Command, settings: &Settings) -> Result<Answer, CliError> {
     match command {

@@ -10,7 +10,7 @@ use crate::ami::Login;
 use crate::ari::{self, Credentials, Endpoint};
 use crate::health::HealthSettings;
 use crate::notify::NotifySettings;
-use crate::probe::ProbeTarget;
+use crate::probe::{AliveReplies, ProbeTarget};
 use crate::store::StoreUrl;
 
 /// Everything that the configuration decides, one struct a room.
@@ -96,6 +96,12 @@ impl AriSettings {
     /// that is being replaced can watch its last calls.
     pub fn watching_app(&self) -> String {
         format!("{}-agi-{}", self.app, std::process::id())
+    }
+
+    /// The application that hears what Asterisk's qualify finds. Always the same name: a daemon that takes over goes on with its
+    /// subscriptions.
+    pub fn qualify_app(&self) -> String {
+        format!("{}-watch", self.app)
     }
 
     /// What the ARI client needs, with its default limits.
@@ -343,7 +349,8 @@ pub enum Steering {
     Watches,
 }
 
-/// `[probe]`: OPTIONS of our own, to carriers that know us by our IP address and take SIP over UDP.
+/// `[probe]`: OPTIONS of our own, to carriers that know us by our IP address and take SIP over UDP, and to those that an
+/// operator wants probed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeSettings {
@@ -355,6 +362,8 @@ pub struct ProbeSettings {
     /// `timeout_ms`: no answer for so long is none.
     #[serde(rename = "timeout_ms", deserialize_with = "milliseconds")]
     pub timeout: Duration,
+    /// Which replies show that a carrier is alive.
+    pub alive: AliveReplies,
 }
 
 impl Default for ProbeSettings {
@@ -363,6 +372,7 @@ impl Default for ProbeSettings {
             options: OwnOptions::On,
             interval: ProbeTarget::DEFAULT_INTERVAL,
             timeout: ProbeTarget::DEFAULT_TIMEOUT,
+            alive: AliveReplies::default(),
         }
     }
 }
@@ -373,8 +383,23 @@ impl Default for ProbeSettings {
 pub enum OwnOptions {
     /// To every carrier that they fit.
     On,
-    /// To none.
+    /// To none but those that an operator wants probed.
     Off,
+}
+
+impl OwnOptions {
+    /// The word in the configuration, in the store and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+
+    /// The choice of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::On, Self::Off].into_iter().find(|choice| choice.as_str() == word)
+    }
 }
 
 /// `[metrics]`: numbers for machines that watch.

@@ -5,8 +5,9 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::CarrierId;
-use crate::config::Engine;
+use crate::config::{Engine, OwnOptions};
 use crate::nearest::nearest;
+use crate::probe::{AliveReplies, AliveRepliesError};
 use crate::snapshot;
 use crate::store::CarrierSettingsRow;
 use crate::verdict::{FailoverAfter183, OverrideError, Overrides, Rulebook};
@@ -56,6 +57,9 @@ pub enum SettingError {
     /// An override or a preset.
     #[error(transparent)]
     Verdict(#[from] OverrideError),
+    /// Which replies to OPTIONS count as alive.
+    #[error(transparent)]
+    ProbeAlive(#[from] AliveRepliesError),
 }
 
 impl SettingError {
@@ -66,6 +70,7 @@ impl SettingError {
             Self::UnknownKey { .. } => "unknown_setting",
             Self::Value { .. } => "setting_value",
             Self::Verdict(error) => error.code(),
+            Self::ProbeAlive(error) => error.code(),
         }
     }
 }
@@ -85,8 +90,11 @@ const STATUS: &str = "status";
 const STRIP: &str = "strip";
 const ADD_PREFIX: &str = "add_prefix";
 const UPSTREAM_GROUP: &str = "upstream_group";
+const PROBE: &str = "probe";
+const PROBE_INTERVAL_S: &str = "probe_interval_s";
+const PROBE_ALIVE: &str = "probe_alive";
 const VERDICT: &str = "verdict:";
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 19] = [
     GUARD_MS,
     PROGRESS_MS,
     RING_MS,
@@ -102,6 +110,9 @@ const KEYS: [&str; 16] = [
     STRIP,
     ADD_PREFIX,
     UPSTREAM_GROUP,
+    PROBE,
+    PROBE_INTERVAL_S,
+    PROBE_ALIVE,
     "verdict:ANSWER",
 ];
 
@@ -117,6 +128,8 @@ const STRIPPED: Range = Range(0..=20, "0 to 20 characters");
 /// What the columns hold.
 const PREFIX_LIMIT: usize = 32;
 const GROUP_LIMIT: usize = 64;
+/// As often as a probe may go out.
+const PROBE_INTERVALS_S: Range = Range(2..=300, "2 to 300 seconds");
 
 /// What a number may be, and the same in words.
 struct Range(RangeInclusive<u32>, &'static str);
@@ -139,6 +152,9 @@ enum Setting {
     Strip(Option<u32>),
     AddPrefix(Option<String>),
     UpstreamGroup(Option<String>),
+    Probe(Option<OwnOptions>),
+    ProbeInterval(Option<u32>),
+    ProbeAlive(Option<AliveReplies>),
     Verdict { answer: String, meaning: Option<String> },
 }
 
@@ -181,6 +197,9 @@ impl Change {
                 Setting::Strip(strip) => row.strip_prefix = strip,
                 Setting::AddPrefix(prefix) => row.add_prefix = prefix,
                 Setting::UpstreamGroup(group) => row.upstream_group = group,
+                Setting::Probe(choice) => row.probe = choice.map(|choice| choice.as_str().to_owned()),
+                Setting::ProbeInterval(seconds) => row.probe_interval_s = seconds,
+                Setting::ProbeAlive(alive) => row.probe_alive = alive.map(|alive| alive.to_string()),
                 Setting::Verdict { answer, meaning } => {
                     row.verdicts = changed(row.verdicts.as_deref(), &answer, meaning)
                 }
@@ -270,6 +289,12 @@ impl Setting {
                     .ok_or_else(|| wrong(UPSTREAM_GROUP, value, "up to 64 characters"))
             })
             .map(Self::UpstreamGroup),
+            PROBE => optional(value, |value| {
+                OwnOptions::from_word(value).ok_or_else(|| wrong(PROBE, value, "on or off"))
+            })
+            .map(Self::Probe),
+            PROBE_INTERVAL_S => within(&PROBE_INTERVALS_S, PROBE_INTERVAL_S, value).map(Self::ProbeInterval),
+            PROBE_ALIVE => optional(value, |value| Ok(value.parse()?)).map(Self::ProbeAlive),
             word => Err(SettingError::UnknownKey {
                 word: word.to_owned(),
                 meant: nearest(word, KEYS),
@@ -336,6 +361,9 @@ pub(super) fn shown(rows: &[CarrierSettingsRow], carrier: &CarrierId) -> Vec<Str
         number(STRIP, row.strip_prefix),
         text(ADD_PREFIX, row.add_prefix.as_deref()),
         text(UPSTREAM_GROUP, row.upstream_group.as_deref()),
+        text(PROBE, row.probe.as_deref()),
+        number(PROBE_INTERVAL_S, row.probe_interval_s),
+        text(PROBE_ALIVE, row.probe_alive.as_deref()),
     ]
     .into_iter()
     .flatten()
@@ -372,6 +400,9 @@ mod tests {
             "strip=1",
             "add_prefix=+1",
             "upstream_group=big wholesale",
+            "probe=on",
+            "probe_interval_s=30",
+            "probe_alive=!503,!404",
             "verdict:503=stop",
             "verdict:phrase:no funds=next",
         ];
@@ -390,6 +421,9 @@ mod tests {
                 "strip=",
                 "add_prefix=",
                 "upstream_group=",
+                "probe=",
+                "probe_interval_s=",
+                "probe_alive=",
             ],
         )
         .expect("is understood");
@@ -419,6 +453,9 @@ mod tests {
             ("status=new", "staged or active"),
             ("strip=21", "0 to 20 characters"),
             ("add_prefix=a", "up to 32 digits"),
+            ("probe=maybe", "on or off"),
+            ("probe_interval_s=1", "2 to 300 seconds"),
+            ("probe_alive=50x", "50x"),
             ("verdict:799=stop", "799"),
             ("verdict:503=stpo", "stpo"),
             ("preset=nobody", "nobody"),

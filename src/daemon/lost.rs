@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use crate::engine::{LiveView, now};
 use crate::spool::Waiting;
@@ -28,23 +28,45 @@ pub(super) struct Lost {
     pub(super) waiting: Waiting,
     /// How often calls were compared with Asterisk's channels.
     pub(super) compared: watch::Receiver<u64>,
+    /// When this process began, milliseconds since 1970.
+    pub(super) started_ms: i64,
 }
 
 impl Lost {
     /// Looks each time when the calls have been compared with Asterisk's channels, once the spool has told what it knows.
     pub(super) async fn close_each_time(mut self, leftovers_are_moved: impl Future<Output = ()>) {
         leftovers_are_moved.await;
+        if self.compared.wait_for(|times| *times >= 1).await.is_err() {
+            return;
+        }
+        self.keep_places_of_customers().await;
         if self.compared.wait_for(|times| *times >= 2).await.is_err() {
             return;
         }
         loop {
             self.close().await;
+            self.survivors.all_are_found();
             tokio::select! {
                 changed = self.compared.changed() => if changed.is_err() {
                     return;
                 },
                 () = self.survivors.one_is_gone() => {}
             }
+        }
+    }
+
+    /// Customers whom the dialer took while an earlier process ran take up channels of their carriers, now as then.
+    async fn keep_places_of_customers(&self) {
+        let legs = match self.survivors.legs_up().await {
+            Ok(legs) => legs,
+            Err(error) => return warn!(%error, "Asterisk cannot be asked: places of customers are not counted"),
+        };
+        let attempts = self
+            .store
+            .ended_attempts_of_channels(&self.server_ip, legs, self.started_ms);
+        match attempts.await {
+            Ok(attempts) => self.survivors.keep_places(attempts).await,
+            Err(error) => warn!(%error, code = error.code(), "places of customers are not counted"),
         }
     }
 

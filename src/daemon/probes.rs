@@ -1,36 +1,32 @@
-//! Who watches carriers without calls, while the daemon runs: our own OPTIONS, and Asterisk's word about its endpoints and its
+//! Who watches carriers without calls, while the daemon runs: our own OPTIONS, and Asterisk's word about its peers and its
 //! registrations.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tokio::sync::{mpsc, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-use crate::ari::{self, Client};
+use crate::ari::{Client, Notice};
 use crate::carrier::CarrierId;
 use crate::config::{OwnOptions, ProbeSettings, Settings};
 use crate::engine::{HealthDesk, now};
 use crate::health::{Report, Witness};
 use crate::metrics::Metrics;
 use crate::probe::{Outcome, ProbeEvidence, ProbeTarget, ProbeTools, Probes, SystemResolver, Transport, client_config};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{CarrierProbe, Snapshot};
 use crate::vicidial::sip_server::{KnownBy, SipServer};
 
 use super::figures::CarrierFigures;
+use super::qualify;
 use super::registrations;
-use super::tables::{Published, Tables};
+use super::tables::Tables;
 
-/// How often Asterisk is asked about its endpoints. Two reports that agree make a finding, so that one lost OPTIONS is none.
-const QUALIFY_EVERY: Duration = Duration::from_secs(5);
 /// Evidence that may wait; a probe waits while that is full.
 const MAILBOX: usize = 64;
 
 /// Those who look at carriers without calls, and what they need.
 pub(super) struct Witnesses {
-    pub asterisk: Client,
-    pub ari_state: watch::Receiver<ari::State>,
+    /// A connection of its own, and what it brings.
+    pub qualify: (Client, mpsc::Receiver<Notice>),
     pub tables: Tables,
     pub desk: HealthDesk,
     pub metrics: Metrics,
@@ -41,22 +37,19 @@ impl Witnesses {
     /// Lets each of them look that the configuration wants; they end with the tables.
     pub(super) fn watch(self, settings: &Settings) {
         let Self {
-            asterisk,
-            ari_state,
+            qualify: (asterisk, notices),
             tables,
             desk,
             metrics,
             figures,
         } = self;
-        if settings.probe.options == OwnOptions::On {
-            let options = send_options(settings.probe.clone(), tables.clone(), desk.clone(), metrics, figures);
-            tokio::spawn(options);
-        }
+        let options = send_options(settings.probe.clone(), tables.clone(), desk.clone(), metrics, figures);
+        tokio::spawn(options);
         if let Some(login) = settings.ami.login.clone() {
             let every = settings.probe.interval;
             tokio::spawn(registrations::ask_asterisk(login, every, tables.clone(), desk.clone()));
         }
-        tokio::spawn(ask_asterisk(asterisk, ari_state, tables, desk));
+        tokio::spawn(qualify::watch(asterisk, notices, tables, desk));
     }
 }
 
@@ -110,52 +103,105 @@ fn count(metrics: &Metrics, figures: &CarrierFigures, evidence: &ProbeEvidence) 
     }
 }
 
-/// The carriers that a probe of ours fits: they know us by our address, so that the port that it comes from does not matter.
+/// The carriers that are probed.
 fn targets(snapshot: &Snapshot, settings: &ProbeSettings) -> Vec<ProbeTarget> {
-    let fits = |server: &SipServer| server.transport == Transport::Udp && server.knows_us_by == KnownBy::Address;
-    let servers = snapshot.sip_servers.iter().filter(|(_, server)| fits(server));
-    let target = |(carrier, server): &(CarrierId, SipServer)| ProbeTarget {
-        port: server.port,
-        interval: settings.interval,
-        timeout: settings.timeout,
-        ..ProbeTarget::new(carrier.clone(), &server.host)
+    let none = CarrierProbe::default();
+    let servers = snapshot.sip_servers.iter();
+    let target = |(carrier, server): &(CarrierId, SipServer)| {
+        let own = snapshot.probes.get(carrier).unwrap_or(&none);
+        target(carrier, server, own, settings)
     };
-    servers.map(target).collect()
+    servers.filter_map(target).collect()
 }
 
-/// Asks Asterisk about the endpoints of the carriers: its own qualify tests the way that calls take. Ends with the tables.
-async fn ask_asterisk(asterisk: Client, state: watch::Receiver<ari::State>, tables: Tables, desk: HealthDesk) {
-    let published = tables.subscribe();
-    drop(tables);
-    let mut ask = tokio::time::interval(QUALIFY_EVERY);
-    ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while published.has_changed().is_ok() {
-        ask.tick().await;
-        if matches!(*state.borrow(), ari::State::Connected { .. }) {
-            ask_once(&asterisk, &published, &desk).await;
+/// How a carrier is probed, if an operator wants it or it fits.
+fn target(
+    carrier: &CarrierId,
+    server: &SipServer,
+    own: &CarrierProbe,
+    settings: &ProbeSettings,
+) -> Option<ProbeTarget> {
+    let default = match fits(server) {
+        true => settings.options,
+        false => OwnOptions::Off,
+    };
+    let interval = own.interval.unwrap_or(settings.interval);
+    (own.options.unwrap_or(default) == OwnOptions::On).then(|| ProbeTarget {
+        port: server.port,
+        transport: server.transport,
+        interval,
+        timeout: settings.timeout.min(interval),
+        alive: own.alive.as_ref().unwrap_or(&settings.alive).clone(),
+        ..ProbeTarget::new(carrier.clone(), &server.host)
+    })
+}
+
+/// Whether a carrier takes OPTIONS of ours without being asked about it: it knows us by our address, so that the port that they
+/// come from does not matter, and we need not connect.
+fn fits(server: &SipServer) -> bool {
+    server.transport == Transport::Udp && server.knows_us_by == KnownBy::Address
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn server(transport: Transport, knows_us_by: KnownBy) -> SipServer {
+        SipServer {
+            host: "sip.example.net".to_owned(),
+            port: None,
+            transport,
+            knows_us_by,
         }
     }
-}
 
-async fn ask_once(asterisk: &Client, published: &watch::Receiver<Published>, desk: &HealthDesk) {
-    let snapshot = Arc::clone(&published.borrow().snapshot);
-    for carrier in &snapshot.carriers {
-        let Some(peer) = carrier.configured_peer() else {
-            continue;
+    #[test]
+    fn an_operators_word_counts_before_what_fits() {
+        let settings = ProbeSettings::default();
+        let sent = |server: SipServer, settings: &ProbeSettings, options| {
+            let own = CarrierProbe {
+                options,
+                ..CarrierProbe::default()
+            };
+            target(&"A".into(), &server, &own, settings).map(|target| target.transport)
         };
-        let asked_at = Instant::now();
-        let found = match asterisk.endpoints().get(carrier.technology.as_str(), peer).await {
-            Ok(found) => found,
-            // What it would have said is asked for again in a moment.
-            Err(error) => return debug!(carrier = %carrier.id, %error, "Asterisk cannot be asked for an endpoint"),
+        let plain = || server(Transport::Udp, KnownBy::Address);
+        let others = || {
+            [
+                server(Transport::Tls, KnownBy::Address),
+                server(Transport::Udp, KnownBy::Credentials),
+            ]
         };
-        let report = match found.as_ref().map(|peer| peer.state.as_str()) {
-            Some("online") => Report::Alive,
-            Some("offline") => Report::Unavailable,
-            // It does not watch the endpoint, or does not have it.
-            Some(_) | None => continue,
+        assert_eq!(sent(plain(), &settings, None), Some(Transport::Udp));
+        assert_eq!(sent(plain(), &settings, Some(OwnOptions::Off)), None);
+        assert_eq!(others().map(|server| sent(server, &settings, None)), [None, None]);
+        let wanted = others().map(|server| sent(server, &settings, Some(OwnOptions::On)));
+        assert_eq!(wanted, [Some(Transport::Tls), Some(Transport::Udp)]);
+        let off = ProbeSettings {
+            options: OwnOptions::Off,
+            ..settings
         };
-        desk.report(carrier.id.clone(), Witness::Qualify, report, asked_at)
-            .await;
+        assert_eq!(sent(plain(), &off, None), None);
+        assert_eq!(sent(plain(), &off, Some(OwnOptions::On)), Some(Transport::Udp));
+    }
+
+    #[test]
+    fn a_short_interval_of_its_own_shortens_the_timeout() {
+        let settings = ProbeSettings {
+            timeout: Duration::from_secs(5),
+            ..ProbeSettings::default()
+        };
+        let own = CarrierProbe {
+            interval: Some(Duration::from_secs(2)),
+            alive: "!404".parse().ok(),
+            ..CarrierProbe::default()
+        };
+        let server = server(Transport::Udp, KnownBy::Address);
+        let target = target(&"A".into(), &server, &own, &settings).expect("it fits");
+        assert_eq!(target.validate(), Ok(()));
+        assert_eq!(target.timeout, Duration::from_secs(2));
+        assert_eq!(target.alive.to_string(), "!404");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -11,7 +11,7 @@ use crate::ari::{self, Channel, ChannelState};
 use crate::call::{Input, LegEvent, LegId};
 use crate::carrier::CarrierId;
 use crate::engine::agi::{LegEnd, Seen, Sidecar};
-use crate::engine::{CallIdentity, Door, LiveReporter, LiveState, LiveView, Permit, now};
+use crate::engine::{CallIdentity, Door, LiveReporter, LiveState, LiveView, Permit, TakenLeg, now};
 use crate::spool::Spool;
 use crate::store::AttemptRow;
 
@@ -23,6 +23,8 @@ pub(super) struct Survivors {
     pub(super) ari: ari::Client,
     pub(super) sidecar: Sidecar,
     pub(super) door: Door,
+    /// Who keeps the places of customers whom the dialer took.
+    pub(super) taken: mpsc::UnboundedSender<TakenLeg>,
     pub(super) live: LiveView,
     pub(super) spool: Spool,
     /// Cancelled when the daemon goes: the next one finds them again.
@@ -70,6 +72,42 @@ impl Survivors {
             });
         }
         Ok(())
+    }
+
+    /// The channels of trunks that are up, with the time at which each was made, milliseconds since 1970.
+    pub(super) async fn legs_up(&self) -> Result<Vec<(String, i64)>, ari::Error> {
+        let channels = self.ari.channels().list().await?.into_iter();
+        let on_trunks =
+            channels.filter(|channel| channel.state == ChannelState::Up && !channel.name.starts_with("Local/"));
+        let with_time = |channel: Channel| {
+            let made_ms = channel.creationtime.as_ref()?.epoch_milliseconds()?;
+            Some((channel.id, made_ms))
+        };
+        Ok(on_trunks.filter_map(with_time).collect())
+    }
+
+    /// Enters the legs of attempts that are over, and whose channels are up, into the books of their carriers until they end.
+    pub(super) async fn keep_places(&self, attempts: Vec<AttemptRow>) {
+        for attempt in attempts {
+            let (carrier, channel) = (attempt.carrier_id, attempt.channel_id);
+            info!(
+                carrier,
+                channel, "a customer keeps its place whom the dialer took from another process"
+            );
+            let Some(permit) = self.door.adopt(&CarrierId::from(carrier.as_str())).await else {
+                return;
+            };
+            let leg = TakenLeg {
+                channel_id: channel,
+                permit,
+            };
+            let _daemon_goes_down = self.taken.send(leg);
+        }
+    }
+
+    /// Whoever was out when this process began has a place in the books.
+    pub(super) fn all_are_found(&self) {
+        self.door.books_are_made();
     }
 
     /// A survivor is gone that was never seen answered.

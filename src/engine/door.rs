@@ -1,7 +1,7 @@
 //! The door in front of every leg: a task that owns the admission ledger, and permits that give back what they took.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,6 +28,7 @@ enum Request {
     Release(Ticket),
     SetLimits(HashMap<CarrierId, CarrierLimits>),
     Close,
+    BooksAreMade,
     Books(oneshot::Sender<Vec<(CarrierId, CarrierBooks)>>),
 }
 
@@ -41,14 +42,40 @@ pub struct Door {
 impl Door {
     /// Starts the task; it ends when the last handle and the last permit are gone.
     pub fn open() -> Self {
+        Self::open_with(Desk::default(), Duration::ZERO)
+    }
+
+    /// The same where legs may be out already that the books do not have: until [`Door::books_are_made`], and no longer than
+    /// `limit`, a leg through a carrier that limits its channels waits.
+    pub fn open_before_the_books(limit: Duration) -> Self {
+        let desk = Desk {
+            waiting: Some(Vec::new()),
+            ..Desk::default()
+        };
+        Self::open_with(desk, limit)
+    }
+
+    fn open_with(mut desk: Desk, limit: Duration) -> Self {
         let (mailbox, mut requests) = mpsc::unbounded_channel();
         tokio::spawn(async move {
-            let mut ledger = Ledger::default();
-            while let Some(request) = requests.recv().await {
-                serve(&mut ledger, request);
+            let wait_is_over = tokio::time::sleep(limit);
+            tokio::pin!(wait_is_over);
+            loop {
+                tokio::select! {
+                    request = requests.recv() => match request {
+                        Some(request) => desk.serve(request),
+                        None => return,
+                    },
+                    () = &mut wait_is_over, if desk.waiting.is_some() => desk.serve_who_waits(),
+                }
             }
         });
         Self { mailbox }
+    }
+
+    /// Every leg that was out before is in the books.
+    pub fn books_are_made(&self) {
+        let _ = self.mailbox.send(Request::BooksAreMade);
     }
 
     /// Asks for one leg through a carrier.
@@ -118,6 +145,42 @@ impl Door {
     }
 }
 
+/// The task's own side.
+#[derive(Debug, Default)]
+struct Desk {
+    ledger: Ledger,
+    /// Who waits for the books to be made; `None` once they are.
+    waiting: Option<Vec<Request>>,
+}
+
+impl Desk {
+    fn serve(&mut self, request: Request) {
+        match request {
+            Request::Admit { ref carrier, .. } if self.ledger.limits_channels(carrier) => match &mut self.waiting {
+                Some(waiting) => waiting.push(request),
+                None => serve(&mut self.ledger, request),
+            },
+            Request::BooksAreMade => self.serve_who_waits(),
+            Request::Close => {
+                serve(&mut self.ledger, request);
+                self.serve_who_waits();
+            }
+            Request::Admit { .. }
+            | Request::Adopt { .. }
+            | Request::Count(..)
+            | Request::Release(_)
+            | Request::SetLimits(_)
+            | Request::Books(_) => serve(&mut self.ledger, request),
+        }
+    }
+
+    fn serve_who_waits(&mut self) {
+        for request in self.waiting.take().into_iter().flatten() {
+            serve(&mut self.ledger, request);
+        }
+    }
+}
+
 /// Permits travel as guards: one that nobody takes any more gives its place back by itself.
 fn serve(ledger: &mut Ledger, request: Request) {
     match request {
@@ -141,6 +204,7 @@ fn serve(ledger: &mut Ledger, request: Request) {
         Request::Release(ticket) => ledger.release(ticket),
         Request::SetLimits(limits) => ledger.set_limits(&limits),
         Request::Close => ledger.close(),
+        Request::BooksAreMade => {}
         Request::Books(answer) => {
             let _ = answer.send(ledger.books());
         }
@@ -224,6 +288,41 @@ mod tests {
         door.books().await;
         drop(asking);
         assert_eq!(door.legs_out().await, 0);
+    }
+
+    /// Polled once, what is asked for is in the mailbox.
+    async fn is_pending<F: Future>(asking: &mut std::pin::Pin<Box<F>>) -> bool {
+        std::future::poll_fn(|context| std::task::Poll::Ready(asking.as_mut().poll(context).is_pending())).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_holds_for_legs_that_are_found_after_a_restart() {
+        let door = Door::open_before_the_books(Duration::from_secs(5));
+        let (limited, other) = (CarrierId::from("A"), CarrierId::from("B"));
+        door.set_limits(channels(&limited, 1));
+        assert!(door.admit(&other, First).await.is_ok(), "it has no limit");
+        let mut asking = Box::pin(door.admit(&limited, First));
+        assert!(is_pending(&mut asking).await);
+        let _found = door.adopt(&limited).await.expect("the door is open");
+        assert!(is_pending(&mut asking).await, "more may be found");
+        door.books_are_made();
+        assert_eq!(asking.await.map(|_| ()), Err(AdmissionRefusal::ChannelLimit));
+        assert!(door.admit(&other, First).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever_for_the_books() {
+        let door = Door::open_before_the_books(Duration::from_secs(5));
+        let carrier = CarrierId::from("A");
+        door.set_limits(channels(&carrier, 1));
+        assert!(door.admit(&carrier, First).await.is_ok());
+
+        let door = Door::open_before_the_books(Duration::from_secs(5));
+        door.set_limits(channels(&carrier, 1));
+        let mut asking = Box::pin(door.admit(&carrier, First));
+        assert!(is_pending(&mut asking).await);
+        door.close();
+        assert_eq!(asking.await.map(|_| ()), Err(AdmissionRefusal::ShuttingDown));
     }
 
     #[tokio::test]

@@ -6,6 +6,10 @@ use super::settings::HealthSettings;
 use super::state::Because;
 use super::window::{Sample, Tally, Window};
 
+/// After a good trial the next one need not wait so long: the carrier is probably back, and three of them must fit in behind the
+/// longest back-off before a minute and five seconds are over.
+const SOONER_AFTER_A_GOOD_TRIAL: u32 = 5;
+
 /// Where the breaker stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -144,10 +148,17 @@ impl Breaker {
             Sample::Good => {
                 self.good_trials += 1;
                 // Calls that went out for want of another carrier count, but nothing changes before the back-off is over.
-                let is_over = matches!(self.phase, Phase::HalfOpen { .. });
-                if is_over && self.good_trials >= settings.trials_to_close {
+                let Phase::HalfOpen { next_trial } = self.phase else {
+                    return;
+                };
+                if self.good_trials >= settings.trials_to_close {
                     let count = self.good_trials;
                     self.close(Because::TrialsSucceeded { count }, Some(now));
+                } else {
+                    let soon = now + settings.trial_interval / SOONER_AFTER_A_GOOD_TRIAL;
+                    self.phase = Phase::HalfOpen {
+                        next_trial: next_trial.min(soon),
+                    };
                 }
             }
             Sample::Weak => {}

@@ -26,7 +26,7 @@ pub struct HealthSettings {
     pub first_back_off: Duration,
     /// The longest back-off: longer ones keep calls from a carrier that is well again.
     pub longest_back_off: Duration,
-    /// One trial call goes out in so long while half open.
+    /// One trial call goes out in so long while half open; after a good one the next in a fifth of it.
     pub trial_interval: Duration,
     /// So many good trial calls in a row close the breaker.
     pub trials_to_close: u32,

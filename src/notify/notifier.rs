@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::engine::now;
@@ -20,10 +20,17 @@ use super::webhook::Webhook;
 /// Notices that may wait for the task, which waits for nothing itself.
 const MAILBOX: usize = 1_024;
 
+/// What the task is asked for.
+enum Request {
+    Tell(Notice),
+    /// Post what is held back for the pace, and say when that is done.
+    PostAll(oneshot::Sender<()>),
+}
+
 /// Tells people and machines what happens to carriers.
 #[derive(Clone, Debug)]
 pub struct Notifier {
-    mailbox: Option<mpsc::Sender<Notice>>,
+    mailbox: Option<mpsc::Sender<Request>>,
     outboxes: Arc<[Outbox]>,
     overflows: Arc<AtomicU64>,
 }
@@ -46,7 +53,7 @@ impl Notifier {
         };
         let outboxes: Arc<[Outbox]> = [webhook, mail].into_iter().flatten().filter_map(usable).collect();
         let mailbox = (!outboxes.is_empty()).then(|| {
-            let (mailbox, notices) = mpsc::channel(MAILBOX);
+            let (mailbox, requests) = mpsc::channel(MAILBOX);
             let task = Task {
                 outboxes: Arc::clone(&outboxes),
                 pace: Pace::new(settings.minimum_interval),
@@ -54,7 +61,7 @@ impl Notifier {
                 started_ms: now().wall_ms,
                 serial: 0,
             };
-            tokio::spawn(task.run(notices));
+            tokio::spawn(task.run(requests));
             mailbox
         });
         Self {
@@ -68,9 +75,32 @@ impl Notifier {
     pub fn tell(&self, notice: Notice) {
         log(&notice);
         if let Some(mailbox) = &self.mailbox
-            && mailbox.try_send(notice).is_err()
+            && mailbox.try_send(Request::Tell(notice)).is_err()
         {
             self.overflows.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends what waits, also what the pace holds back, for at most so long; says in the log what could not be sent.
+    pub async fn finish(&self, limit: Duration) {
+        let Some(mailbox) = &self.mailbox else { return };
+        let all_is_sent = async {
+            let (done, is_done) = oneshot::channel();
+            if mailbox.send(Request::PostAll(done)).await.is_ok() {
+                let _task_is_gone = is_done.await;
+            }
+            for outbox in &*self.outboxes {
+                outbox.is_empty().await;
+            }
+        };
+        if tokio::time::timeout(limit, all_is_sent).await.is_err() {
+            for outbox in self.outboxes.iter().filter(|outbox| outbox.left() > 0) {
+                warn!(
+                    channel = outbox.name,
+                    notices = outbox.left(),
+                    "notices are left that did not arrive"
+                );
+            }
         }
     }
 
@@ -116,7 +146,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self, mut notices: mpsc::Receiver<Notice>) {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         loop {
             let next = self.pace.next();
             let due = async {
@@ -125,14 +155,18 @@ impl Task {
                     None => std::future::pending().await,
                 }
             };
-            let due = tokio::select! {
-                notice = notices.recv() => match notice {
-                    Some(notice) => self.pace.offer(notice, Instant::now()).into_iter().collect(),
+            let (due, done) = tokio::select! {
+                request = requests.recv() => match request {
+                    Some(Request::Tell(notice)) => (self.pace.offer(notice, Instant::now()).into_iter().collect(), None),
+                    Some(Request::PostAll(done)) => (self.pace.rest(), Some(done)),
                     None => return,
                 },
-                () = due => self.pace.due(Instant::now()),
+                () = due => (self.pace.due(Instant::now()), None),
             };
             due.into_iter().for_each(|due| self.post(&due));
+            if let Some(done) = done {
+                let _asker_is_gone = done.send(());
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, warn};
 
 use super::notice::Letter;
@@ -116,6 +116,8 @@ pub(super) struct Outbox {
     pub(super) name: &'static str,
     pub(super) counters: Arc<ChannelCounters>,
     queue: mpsc::Sender<Arc<Letter>>,
+    /// Letters that wait or are being sent.
+    left: watch::Sender<usize>,
 }
 
 impl Outbox {
@@ -126,14 +128,18 @@ impl Outbox {
             name: channel.name(),
             counters: Arc::default(),
             queue,
+            left: watch::Sender::new(0),
         };
-        tokio::spawn(deliver(channel, letters, Arc::clone(&outbox.counters), limits));
+        let (counters, left) = (Arc::clone(&outbox.counters), outbox.left.clone());
+        tokio::spawn(deliver(channel, letters, counters, left, limits));
         outbox
     }
 
     /// Puts a letter into the queue; drops and counts it where there is no room.
     pub(super) fn put(&self, letter: Arc<Letter>) {
+        self.left.send_modify(|left| *left += 1);
         if let Err(refused) = self.queue.try_send(letter) {
+            self.left.send_modify(|left| *left -= 1);
             let dropped = self.counters.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             let (mpsc::error::TrySendError::Full(letter) | mpsc::error::TrySendError::Closed(letter)) = refused;
             warn!(
@@ -144,12 +150,24 @@ impl Outbox {
             );
         }
     }
+
+    /// Letters that wait or are being sent.
+    pub(super) fn left(&self) -> usize {
+        *self.left.borrow()
+    }
+
+    /// Waits until there are none.
+    pub(super) async fn is_empty(&self) {
+        // Fails only without a sender, and `self` is one.
+        let _ = self.left.subscribe().wait_for(|left| *left == 0).await;
+    }
 }
 
 async fn deliver(
     channel: impl Channel,
     mut letters: mpsc::Receiver<Arc<Letter>>,
     counters: Arc<ChannelCounters>,
+    left: watch::Sender<usize>,
     limits: Limits,
 ) {
     while let Some(letter) = letters.recv().await {
@@ -170,6 +188,7 @@ async fn deliver(
                 );
             }
         }
+        left.send_modify(|left| *left -= 1);
     }
 }
 

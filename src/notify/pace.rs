@@ -74,6 +74,14 @@ impl Pace {
         .collect()
     }
 
+    /// All that had to wait.
+    pub(super) fn rest(&mut self) -> Vec<Due> {
+        self.carriers
+            .values_mut()
+            .filter_map(|entry| entry.held.take())
+            .collect()
+    }
+
     /// When [`Pace::due`] gives something next.
     pub(super) fn next(&self) -> Option<Instant> {
         let waiting = self.carriers.values().filter(|entry| entry.held.is_some());

@@ -6,19 +6,20 @@ use std::time::{Duration, Instant};
 use crate::carrier::CarrierId;
 use crate::health::Report;
 
-/// The SIP code by which a server says that it is not available. Any other response means that it is alive: a carrier that
-/// takes no OPTIONS says so with 405 or 404 and carries calls all the same.
-const SERVICE_UNAVAILABLE: u16 = 503;
-
 /// How one server took an OPTIONS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// With a final response.
+    /// With a final response that shows that it is alive.
     Answered {
         /// Its code, 200 to 699.
         code: u16,
         /// From the first request to the response; over TCP and TLS with the connection's own time.
         round_trip: Duration,
+    },
+    /// With a final response by which it says that it is not available.
+    Unavailable {
+        /// Its code, 200 to 699.
+        code: u16,
     },
     /// Not in time.
     Unanswered,
@@ -38,11 +39,8 @@ impl Outcome {
     /// A stable word for metrics.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Answered {
-                code: SERVICE_UNAVAILABLE,
-                ..
-            } => "unavailable",
             Self::Answered { .. } => "answered",
+            Self::Unavailable { .. } => "unavailable",
             Self::Unanswered => "unanswered",
             Self::Unreachable { .. } => "unreachable",
             Self::Unresolved { .. } => "unresolved",
@@ -52,11 +50,8 @@ impl Outcome {
     /// What it says of the carrier. That we reach nobody is no more than no answer: our way is not Asterisk's way.
     pub const fn report(&self) -> Report {
         match self {
-            Self::Answered {
-                code: SERVICE_UNAVAILABLE,
-                ..
-            } => Report::Unavailable,
             Self::Answered { .. } => Report::Alive,
+            Self::Unavailable { .. } => Report::Unavailable,
             Self::Unanswered | Self::Unreachable { .. } | Self::Unresolved { .. } => Report::Unanswered,
         }
     }
@@ -98,18 +93,19 @@ mod tests {
 
     #[test]
     fn one_server_that_is_alive_is_enough() {
-        let answered = |code| Outcome::Answered {
-            code,
+        let alive = Outcome::Answered {
+            code: 405,
             round_trip: Duration::ZERO,
         };
+        let unavailable = Outcome::Unavailable { code: 503 };
         let decided = |outcomes: &[Outcome]| {
             let address = SocketAddr::from(([192, 0, 2, 1], 5060));
             let servers: Vec<_> = outcomes.iter().map(|outcome| (address, outcome.clone())).collect();
             decide(&servers).map(|outcome| outcome.code())
         };
         let refused = Outcome::Unreachable { reason: String::new() };
-        assert_eq!(decided(&[answered(503), answered(405)]), Some("answered"));
-        assert_eq!(decided(&[answered(503), Outcome::Unanswered]), Some("unavailable"));
+        assert_eq!(decided(&[unavailable.clone(), alive]), Some("answered"));
+        assert_eq!(decided(&[unavailable, Outcome::Unanswered]), Some("unavailable"));
         assert_eq!(decided(&[Outcome::Unanswered, refused]), Some("unreachable"));
         assert_eq!(decided(&[]), None);
     }

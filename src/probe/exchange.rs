@@ -50,10 +50,11 @@ pub(super) async fn exchange(
         }
     };
     match timeout_at(deadline, exchange).await {
-        Ok(Ok(code)) => Outcome::Answered {
+        Ok(Ok(code)) if target.alive.contains(code) => Outcome::Answered {
             code,
             round_trip: began.elapsed(),
         },
+        Ok(Ok(code)) => Outcome::Unavailable { code },
         Ok(Err(error)) => Outcome::Unreachable {
             reason: error.to_string(),
         },

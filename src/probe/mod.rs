@@ -13,6 +13,7 @@
 //! | `resolve.rs` | from a domain to its servers |
 //! | `message.rs` | the request, and which response is ours |
 //! | `exchange.rs`, `tls.rs` | one server asked; whom TLS trusts |
+//! | `replies.rs` | which replies show that a carrier is alive |
 //! | `evidence.rs` | what was found |
 //! | `prober.rs` | one task a target |
 //! | `draws.rs` | jitter, weights and tokens from a seed |
@@ -22,12 +23,14 @@ mod evidence;
 mod exchange;
 mod message;
 mod prober;
+mod replies;
 mod resolve;
 mod target;
 mod tls;
 
 pub use evidence::{Outcome, ProbeEvidence};
 pub use prober::{ProbeTools, Probes, probe};
+pub use replies::{AliveReplies, AliveRepliesError};
 pub use resolve::{Resolve, ResolveError, Service, SystemResolver};
 pub use target::{ProbeTarget, TargetError, Transport};
 pub use tls::{TlsError, client_config};

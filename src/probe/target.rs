@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::carrier::CarrierId;
 
+use super::replies::AliveReplies;
+
 /// The transport that OPTIONS goes over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Transport {
@@ -66,6 +68,8 @@ pub struct ProbeTarget {
     pub interval: Duration,
     /// How long one server may take to answer; at most the interval.
     pub timeout: Duration,
+    /// The replies that show that it is alive.
+    pub alive: AliveReplies,
 }
 
 /// A target cannot be probed as it is.
@@ -118,7 +122,8 @@ impl ProbeTarget {
     pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
     /// The timeout where nothing else is set.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
-    const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(300);
+    /// How often a carrier may be probed.
+    pub const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(300);
 
     /// A target with the default interval and timeout, over UDP.
     pub fn new(carrier: CarrierId, host: &str) -> Self {
@@ -129,6 +134,7 @@ impl ProbeTarget {
             transport: Transport::Udp,
             interval: Self::DEFAULT_INTERVAL,
             timeout: Self::DEFAULT_TIMEOUT,
+            alive: AliveReplies::default(),
         }
     }
 

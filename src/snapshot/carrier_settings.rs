@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::admission::CarrierLimits;
 use crate::carrier::{CallLimits, CarrierId, NumberFormat, Timers};
-use crate::config::Engine;
+use crate::config::{Engine, OwnOptions};
 use crate::health::{OperatorSetting, OperatorWord, OperatorWords};
+use crate::probe::{AliveReplies, AliveRepliesError};
 use crate::store::{CarrierSettingsRow, RoutingTables};
 use crate::verdict::{CarrierPolicies, CarrierPolicy, FailoverAfter183, OverrideError, Overrides, Rulebook};
 use crate::vicidial::carriers::EVERY_SERVER;
@@ -62,6 +63,15 @@ pub enum SettingError {
         /// The word.
         word: String,
     },
+    /// Neither on nor off.
+    #[error("unknown word {word:?}; known are on and off")]
+    Probe {
+        /// The word.
+        word: String,
+    },
+    /// Which replies count as alive.
+    #[error(transparent)]
+    ProbeAlive(#[from] AliveRepliesError),
     /// The operator's word is not known: the carrier counts as enabled.
     #[error("unknown word {word:?}; known are enabled, disabled, draining and only")]
     OperatorWord {
@@ -178,6 +188,54 @@ pub(super) fn engines(rows: &[CarrierSettingsRow]) -> (BTreeMap<CarrierId, Engin
         }
     }
     (engines, problems)
+}
+
+/// What is set about OPTIONS of our own to a carrier. What is `None` follows the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CarrierProbe {
+    /// Whether they are sent: also to one that they do not fit by themselves, or not.
+    pub options: Option<OwnOptions>,
+    /// From one to the next.
+    pub interval: Option<Duration>,
+    /// Which replies show that the carrier is alive.
+    pub alive: Option<AliveReplies>,
+}
+
+/// What is set about OPTIONS of our own to carriers; what cannot be used is as if it were not set.
+pub(super) fn probes(rows: &[CarrierSettingsRow]) -> (BTreeMap<CarrierId, CarrierProbe>, Vec<SettingProblem>) {
+    let mut problems = Vec::new();
+    let probes = rows.iter().map(|row| {
+        let carrier = CarrierId::from(row.carrier_id.as_str());
+        let mut told = |setting, error| {
+            problems.push(SettingProblem {
+                carrier: carrier.clone(),
+                setting,
+                error,
+            });
+        };
+        let options = row.probe.as_ref().and_then(|word| {
+            let known = OwnOptions::from_word(word);
+            if known.is_none() {
+                told("probe", SettingError::Probe { word: word.clone() });
+            }
+            known
+        });
+        let alive = row.probe_alive.as_ref().and_then(|text| {
+            let read: Result<AliveReplies, _> = text.parse();
+            read.map_err(|error| told("probe_alive", error.into())).ok()
+        });
+        let interval = row.probe_interval_s.map(|seconds| Duration::from_secs(seconds.into()));
+        (
+            carrier.clone(),
+            CarrierProbe {
+                options,
+                interval,
+                alive,
+            },
+        )
+    });
+    let probes = probes.filter(|(_, probe)| *probe != CarrierProbe::default()).collect();
+    (probes, problems)
 }
 
 /// What each carrier allows this dialer: its limits, divided among the active dialers that use it.

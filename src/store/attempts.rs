@@ -86,6 +86,9 @@ const KEY: &str = "server_ip = ? AND call_id = ? AND n = ?";
 /// The condition for attempts of a dialer that were started before a moment and have no end.
 const OPEN: &str = "server_ip = ? AND ended_ms IS NULL AND started_ms < ?";
 
+/// Between the start of an attempt and its channel; far more than a loaded machine needs.
+const CHANNEL_IS_MADE_WITHIN_MS: i64 = 60_000;
+
 impl Store {
     /// Writes all rows or none. A row that is there already (same dialer, same call, same `n`) is replaced, so that a batch
     /// may be sent again; but one that has ended is never replaced by one that is still out, which comes late then.
@@ -139,6 +142,42 @@ impl Store {
         self.read(move |transaction| {
             let sql = format!("SELECT {COLUMNS} FROM crankback_attempts WHERE {OPEN} ORDER BY call_id, n");
             transaction.query(&sql, &parameters)?.iter().map(attempt).collect()
+        })
+        .await
+    }
+
+    /// The attempts of the dialer whose legs were these channels, given with the time at which each was made, and that ended
+    /// before `before_ms`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn ended_attempts_of_channels(
+        &self,
+        server_ip: &str,
+        channels: Vec<(String, i64)>,
+        before_ms: i64,
+    ) -> Result<Vec<AttemptRow>, StoreError> {
+        let server_ip = server_ip.to_owned();
+        self.read(move |transaction| {
+            // A leg's channel is made when its attempt starts: only rows of that time are looked at.
+            let sql = format!(
+                "SELECT {COLUMNS} FROM crankback_attempts \
+                 WHERE started_ms >= ? AND started_ms <= ? AND server_ip = ? AND channel_id = ? AND ended_ms < ?"
+            );
+            let mut attempts = Vec::new();
+            for (channel_id, made_ms) in &channels {
+                let parameters = [
+                    (made_ms - CHANNEL_IS_MADE_WITHIN_MS).into(),
+                    (made_ms + CHANNEL_IS_MADE_WITHIN_MS).into(),
+                    (&server_ip).into(),
+                    channel_id.into(),
+                    before_ms.into(),
+                ];
+                for row in transaction.query(&sql, &parameters)? {
+                    attempts.push(attempt(&row)?);
+                }
+            }
+            Ok(attempts)
         })
         .await
     }

@@ -9,7 +9,8 @@ use super::transaction::{Row, Transaction, Value, whole};
 
 const COLUMNS: &str = "carrier_id, guard_ms, progress_ms, fakes_progress, failover_after_183, preset, verdicts, max_channels, \
                        max_cps, operator_state, operator_by, operator_reason, operator_since_ms, operator_until_ms, ring_ms, setup_ms, \
-                       max_attempts, engine, status, strip_prefix, add_prefix, upstream_group, tested_ms, tested_digest";
+                       max_attempts, engine, status, strip_prefix, add_prefix, upstream_group, tested_ms, tested_digest, \
+                       probe, probe_interval_s, probe_alive";
 
 pub(super) const TABLE: OwnTable = OwnTable {
     name: "crankback_carriers",
@@ -68,6 +69,12 @@ pub struct CarrierSettingsRow {
     pub tested_ms: Option<i64>,
     /// Stands for what the carrier was then.
     pub tested_digest: Option<String>,
+    /// Whether OPTIONS of our own are sent to it, a word.
+    pub probe: Option<String>,
+    /// Seconds from one to the next.
+    pub probe_interval_s: Option<u32>,
+    /// Which replies to them show that it is alive.
+    pub probe_alive: Option<String>,
 }
 
 impl Store {
@@ -125,7 +132,7 @@ fn put(transaction: &mut dyn Transaction, row: &CarrierSettingsRow) -> Result<()
         let value = text.as_ref().map(|text| whole(&url, column, text, width));
         Ok::<_, StoreError>(value.transpose()?.unwrap_or(Value::Null))
     };
-    let parameters: [Value; 24] = [
+    let parameters: [Value; 27] = [
         whole(&url, "carrier_id", &row.carrier_id, 15)?,
         row.guard_ms.map(i64::from).into(),
         row.progress_ms.map(i64::from).into(),
@@ -150,6 +157,9 @@ fn put(transaction: &mut dyn Transaction, row: &CarrierSettingsRow) -> Result<()
         text("upstream_group", &row.upstream_group, 64)?,
         row.tested_ms.into(),
         text("tested_digest", &row.tested_digest, 16)?,
+        text("probe", &row.probe, 8)?,
+        row.probe_interval_s.map(i64::from).into(),
+        text("probe_alive", &row.probe_alive, 255)?,
     ];
     let marks = vec!["?"; parameters.len()].join(", ");
     let sql = format!("REPLACE INTO crankback_carriers ({COLUMNS}) VALUES ({marks})");
@@ -182,5 +192,8 @@ fn row(row: &Row) -> Result<CarrierSettingsRow, StoreError> {
         upstream_group: row.optional_text("upstream_group")?,
         tested_ms: row.optional_integer("tested_ms")?,
         tested_digest: row.optional_text("tested_digest")?,
+        probe: row.optional_text("probe")?,
+        probe_interval_s: row.optional_integer("probe_interval_s")?,
+        probe_alive: row.optional_text("probe_alive")?,
     })
 }

@@ -100,6 +100,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/0012_carrier_overlay.sql"),
         only: None,
     },
+    Migration {
+        version: 13,
+        name: "carrier_probe",
+        sql: include_str!("../../sql/0013_carrier_probe.sql"),
+        only: None,
+    },
 ];
 
 /// The version that the newest migration leads to.

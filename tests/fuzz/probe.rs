@@ -5,6 +5,8 @@
 mod draws;
 #[path = "../../src/probe/message.rs"]
 mod message;
+#[path = "../../src/probe/replies.rs"]
+mod replies;
 #[path = "../../src/probe/target.rs"]
 mod target;
 

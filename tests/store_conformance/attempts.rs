@@ -6,12 +6,13 @@ use super::rows::{SERVER_IP, attempt, open, since};
 use super::stage::{Place, Stage};
 use super::{Case, cases};
 
-pub const CASES: [(&str, Case); 8] = cases![
+pub const CASES: [(&str, Case); 9] = cases![
     attempts_are_written_once_however_often_they_are_sent,
     attempts_are_found_newest_first_by_what_is_asked_for,
     the_same_call_id_on_two_dialers_is_two_calls,
     an_end_is_never_undone_by_a_beginning_that_comes_late,
     what_is_left_open_is_closed_but_for_what_is_alive,
+    ended_attempts_are_found_by_their_channels,
     dialers_that_write_at_the_same_time_lose_nothing,
     texts_that_are_too_long_are_cut,
     a_batch_that_fails_leaves_nothing_behind,
@@ -122,6 +123,34 @@ async fn an_end_is_never_undone_by_a_beginning_that_comes_late(stage: Stage) {
     write(vec![open(ended(1)), open(ended(2)), ended(2), open(ended(2))]).await;
     let none_open = vec![ended(1), ended(2)];
     assert_eq!(store.attempts_of_call(SERVER_IP, "a").await, Ok(none_open));
+}
+
+async fn ended_attempts_are_found_by_their_channels(stage: Stage) {
+    let (_scene, store) = stage.store().await;
+    let with = |channel: &str, row: AttemptRow| AttemptRow {
+        channel_id: channel.to_owned(),
+        ..row
+    };
+    let taken = with("1.1", attempt("taken", 1, 100_000));
+    let elsewhere = AttemptRow {
+        server_ip: "10.0.0.8".into(),
+        ..with("1.1", attempt("elsewhere", 1, 100_000))
+    };
+    let rows = vec![
+        taken.clone(),
+        elsewhere,
+        with("1.2", open(attempt("out", 1, 100_000))),
+        with("1.3", attempt("since", 1, 190_000)),
+        with("1.4", attempt("long ago", 1, 10_000)),
+    ];
+    store.insert_attempts(rows).await.expect("are written");
+    let channels = ["1.1", "1.2", "1.3", "1.4", "1.5"].map(|id| (id.to_owned(), 100_050));
+    let found = store
+        .ended_attempts_of_channels(SERVER_IP, channels.to_vec(), 180_000)
+        .await;
+    assert_eq!(found, Ok(vec![taken]));
+    let none = store.ended_attempts_of_channels(SERVER_IP, Vec::new(), 180_000).await;
+    assert_eq!(none, Ok(vec![]));
 }
 
 async fn what_is_left_open_is_closed_but_for_what_is_alive(stage: Stage) {

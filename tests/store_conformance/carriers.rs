@@ -40,6 +40,9 @@ async fn what_is_set_comes_back_and_can_be_taken_back(stage: Stage) {
         upstream_group: Some("big wholesale".into()),
         tested_ms: Some(1_795_220_187_000),
         tested_digest: Some("0123456789abcdef".into()),
+        probe: Some("on".into()),
+        probe_interval_s: Some(30),
+        probe_alive: Some("!503,!404".into()),
     };
     let empty = CarrierSettingsRow {
         carrier_id: "PRIMARY".into(),

@@ -28,6 +28,15 @@ pub struct Application {
     pub bridge_ids: Vec<String>,
 }
 
+/// What an application can get the events of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventSource<'a> {
+    /// A channel, by its id, wherever it is; until it ends.
+    Channel(&'a str),
+    /// The state of a device, by its name; the device need not be there.
+    Device(&'a str),
+}
+
 /// Which event types Asterisk sends to an application. Both lists empty: all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EventFilter {
@@ -84,19 +93,21 @@ impl Applications<'_> {
             .await
     }
 
-    /// `subscribe`: from now on the application gets the events of a channel, wherever that is; they end with it.
+    /// `subscribe`: from now on the application gets the events of a source. A second time changes nothing.
     ///
     /// # Errors
-    /// [`Error::Status`] with 422 when there is no such channel, with 404 when the application is not connected.
-    pub async fn subscribe(&self, app: &str, channel: &str) -> Result<(), Error> {
-        let operation = Operation {
-            name: "subscribe to channel",
-            target: channel,
+    /// [`Error::Status`] with 422 when there is no such channel, with 404 when the application is not connected, with 400
+    /// where Asterisk has no module for such sources.
+    pub async fn subscribe(&self, app: &str, source: EventSource<'_>) -> Result<(), Error> {
+        let (name, scheme, target) = match source {
+            EventSource::Channel(id) => ("subscribe to channel", "channel", id),
+            EventSource::Device(name) => ("subscribe to device", "deviceState", name),
         };
+        let operation = Operation { name, target };
         let path = ["applications", app, "subscription"];
         let request = self.0.request(operation, Method::POST, &path);
         request
-            .query("eventSource", format!("channel:{channel}"))
+            .query("eventSource", format!("{scheme}:{target}"))
             .execute()
             .await
     }

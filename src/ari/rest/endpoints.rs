@@ -29,6 +29,18 @@ pub struct Peer {
 }
 
 impl Endpoints<'_> {
+    /// `list`: all peers of all channel drivers.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn list(&self) -> Result<Vec<Peer>, Error> {
+        let operation = Operation {
+            name: "list endpoints",
+            target: "",
+        };
+        self.0.request(operation, Method::GET, &["endpoints"]).fetch().await
+    }
+
     /// `get`: one peer. `None`: Asterisk does not have it, or not the channel driver.
     ///
     /// # Errors

@@ -158,6 +158,7 @@ impl Dispatcher {
             | Event::ChannelEnteredBridge(_)
             | Event::ChannelLeftBridge(_)
             | Event::BridgeDestroyed(_)
+            | Event::DeviceStateChanged(_)
             | Event::ApplicationReplaced(_)
             | Event::Other { .. } => return,
         };

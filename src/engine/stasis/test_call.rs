@@ -285,6 +285,7 @@ impl<'a> Ladder<'a> {
             | Event::ChannelLeftBridge(_)
             | Event::BridgeDestroyed(_)
             | Event::ApplicationReplaced(_)
+            | Event::DeviceStateChanged(_)
             | Event::Other { .. } => {}
         }
         false

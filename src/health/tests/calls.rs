@@ -146,6 +146,37 @@ fn the_back_off_doubles_to_a_minute_and_flapping_goes_on_with_it() {
     assert_eq!(bench.state(&a), State::Failed, "it flaps");
 }
 
+/// The longest back-off, a call each 100 ms, PDD of 500 ms: the carrier was well again from the moment on at which it was left
+/// alone.
+#[test]
+fn a_carrier_is_back_within_a_minute_and_five_seconds() {
+    let (mut bench, a) = (Bench::new(), carrier());
+    bench.calls(&a, &refused(), 5);
+    for seconds in [5, 10, 20, 40] {
+        bench.wait(seconds * 1_000);
+        assert_eq!(bench.hint(&a, 0), Hint::Trial, "{seconds} s");
+        bench.call(&a, &refused());
+    }
+    let failed_at = bench.elapsed;
+    let mut out = Vec::new();
+    while bench.state(&a) != State::Active {
+        bench.wait(100);
+        if bench.hint(&a, 0) == Hint::Trial {
+            out.push((bench.start_leg(&a), bench.elapsed + Duration::from_millis(500)));
+        }
+        while out.first().is_some_and(|(_, rings_at)| bench.elapsed >= *rings_at) {
+            let (leg, _) = out.remove(0);
+            bench.hear(&a, leg, Progress::Ringing);
+        }
+        assert!(bench.elapsed - failed_at < Duration::from_secs(120));
+    }
+    let took = bench.elapsed - failed_at;
+    assert!(
+        took > Duration::from_secs(60) && took <= Duration::from_secs(65),
+        "{took:?}"
+    );
+}
+
 #[test]
 fn a_carrier_that_flaps_changes_at_most_once_per_back_off() {
     let (mut bench, a) = (Bench::new(), carrier());

@@ -433,8 +433,13 @@ impl Rig {
 
     /// Whether the daemon that runs now says something so often, within a reasonable time.
     pub async fn wait_for_log_lines(&self, text: &str, count: usize) -> bool {
+        self.wait_for_log_lines_within(text, count, SOON).await
+    }
+
+    /// Whether the daemon that runs now says something so often, within a time.
+    pub async fn wait_for_log_lines_within(&self, text: &str, count: usize, limit: Duration) -> bool {
         let began = Instant::now();
-        while began.elapsed() < SOON {
+        while began.elapsed() < limit {
             let said = |daemon: &Daemon| {
                 daemon
                     .log_since_start()

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -21,6 +22,8 @@ use super::timers::{CallNumber, SipTimers};
 pub enum Reply {
     /// Answers with this code.
     Code(u16),
+    /// Answers with this code after a while.
+    Late(u16, Duration),
     /// Does not answer.
     Silence,
 }

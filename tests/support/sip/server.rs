@@ -209,7 +209,10 @@ impl Server {
     }
 
     fn on_options(&self, request: &Message, wire: &Wire) {
-        self.house.board.count(|stats| stats.options += 1);
+        self.house.board.count(|stats| {
+            stats.options += 1;
+            stats.options_over_tcp += u64::from(wire.transport == Transport::Tcp);
+        });
         let reply = self.house.board.settings().options;
         self.answer_outside(request, wire, reply);
     }
@@ -236,7 +239,11 @@ impl Server {
 
     /// Answers a request outside of calls; a REGISTER finds its own Contact and Expires in the answer.
     fn answer_outside(&self, request: &Message, wire: &Wire, reply: Reply) {
-        let Reply::Code(code) = reply else { return };
+        let (code, later) = match reply {
+            Reply::Code(code) => (code, None),
+            Reply::Late(code, later) => (code, Some(later)),
+            Reply::Silence => return,
+        };
         let mut response = respond(request, wire, code, None, Some(NO_CALL_TAG));
         if request.method() == "REGISTER" && code == 200 {
             for name in ["Contact", "Expires"] {
@@ -245,7 +252,14 @@ impl Server {
                 }
             }
         }
-        wire.send(&response);
+        let Some(later) = later else {
+            return wire.send(&response);
+        };
+        let wire = wire.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(later).await;
+            wire.send(&response);
+        });
     }
 
     fn refuse_unmatched(&self, request: &Message, wire: &Wire) {

@@ -29,6 +29,8 @@ pub struct Stats {
     pub byes_sent: u64,
     /// OPTIONS as they arrived, retransmissions included.
     pub options: u64,
+    /// Of these, those over TCP.
+    pub options_over_tcp: u64,
     /// REGISTERs as they arrived, retransmissions included.
     pub registers: u64,
     /// REGISTERs that brought the login that the carrier wants, retransmissions included.

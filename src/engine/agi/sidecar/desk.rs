@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::{LegEnd, Seen};
-use crate::ari::{self, Client, Dial, Error, Event, EventFilter, LostReason, Notice};
+use crate::ari::{self, Client, Dial, Error, Event, EventFilter, EventSource, LostReason, Notice};
 
 /// What the task is asked for.
 pub(super) enum Registration {
@@ -104,7 +104,11 @@ impl Desk {
     fn subscribe(&self, caller: String, call: Option<mpsc::Sender<Seen>>, ready: Option<oneshot::Sender<()>>) {
         let (ari, failures) = (self.ari.clone(), self.failures.clone());
         tokio::spawn(async move {
-            match ari.applications().subscribe(ari.app(), &caller).await {
+            match ari
+                .applications()
+                .subscribe(ari.app(), EventSource::Channel(&caller))
+                .await
+            {
                 Ok(()) => {
                     if let Some(call) = call {
                         tell(&call, Seen::Back);
@@ -129,7 +133,11 @@ impl Desk {
     fn follow(&self, leg: String) {
         let (ari, failures) = (self.ari.clone(), self.failures.clone());
         tokio::spawn(async move {
-            match ari.applications().subscribe(ari.app(), &leg).await {
+            match ari
+                .applications()
+                .subscribe(ari.app(), EventSource::Channel(&leg))
+                .await
+            {
                 Ok(()) => {}
                 Err(error) if is_gone(&error) => {
                     if let Some(failures) = failures.upgrade() {
@@ -181,6 +189,7 @@ impl Desk {
                 | Event::ChannelEnteredBridge(_)
                 | Event::ChannelLeftBridge(_)
                 | Event::BridgeDestroyed(_)
+                | Event::DeviceStateChanged(_)
                 | Event::ApplicationReplaced(_)
                 | Event::Other { .. } => {}
             },

@@ -44,6 +44,7 @@ impl StasisDriver {
             | Event::ChannelEnteredBridge(_)
             | Event::ChannelLeftBridge(_)
             | Event::BridgeDestroyed(_)
+            | Event::DeviceStateChanged(_)
             | Event::ApplicationReplaced(_)
             | Event::Other { .. } => {}
         }

@@ -293,8 +293,8 @@ async fn wire_is_cut(rig: &mut Rig, report: &mut Report, gap: Duration) -> Resul
         "cut for {gap:?}: {attempts} connections asked for, back {:?} after it was mended",
         mended.elapsed()
     ));
-    // Two websockets, of which each is asked for some five times a second.
-    let limit = 100 + 20 * gap.as_secs();
+    // Three websockets, of which each is asked for some five times a second.
+    let limit = 100 + 25 * gap.as_secs();
     report.check(
         format!("no tight loop: {attempts} connections in {gap:?}"),
         attempts <= limit,

@@ -179,7 +179,7 @@ pub(super) async fn ari_cut(rig: &mut Rig, report: &mut Report) -> Result<(), La
     wire.cut();
     report.check(
         "the loss is seen",
-        rig.wait_for_log_lines("ARI connection lost", 2).await,
+        rig.wait_for_log_lines("ARI connection lost", 3).await,
     );
 
     let refused = rig.number(Entry::Primary);

@@ -2,6 +2,10 @@
 //!
 //! These cases start the daemon with calls that follow the carriers' states, which the others do without.
 
+pub(super) mod probes;
+pub(super) mod qualify;
+pub(super) mod restarts;
+
 use std::time::{Duration, Instant};
 
 use crankback::store::AttemptFilter;
@@ -66,7 +70,11 @@ fn answers_briefly() -> Script {
 
 /// One call that the primary takes as it is told; the backup answers.
 async fn offer_one(rig: &Rig, primary: Script) -> Result<(PlacedCall, Number), LabError> {
-    let number = rig.number(Entry::Primary);
+    offer_one_to(rig, Entry::Primary, primary).await
+}
+
+async fn offer_one_to(rig: &Rig, entry: Entry, primary: Script) -> Result<(PlacedCall, Number), LabError> {
+    let number = rig.number(entry);
     rig.primary.on_number(&number.wire, primary);
     rig.backup.on_number(&number.wire, answers_briefly());
     Ok((auto_dial(rig, &number).await?, number))
@@ -109,24 +117,32 @@ fn reached(rig: &Rig, calls: &Calls) -> (usize, usize) {
 
 /// The states that the primary went to, as the daemon that runs says.
 fn states(rig: &Rig) -> Vec<String> {
+    states_of(rig, Entry::Primary)
+}
+
+fn states_of(rig: &Rig, entry: Entry) -> Vec<String> {
     let log = rig.daemon().map(|daemon| daemon.log_since_start()).unwrap_or_default();
-    let changes = log
-        .lines()
-        .filter(|line| line.contains("carrier state carrier=PRIMARY"));
+    let change = format!("carrier state carrier={} ", entry.carrier_id());
+    let changes = log.lines().filter(|line| line.contains(&change));
     let state = |line: &str| Some(line.split_once(" to=")?.1.split(' ').next()?.to_owned());
     changes.filter_map(state).collect()
 }
 
 /// Waits until the primary's last change of state was to this one.
 async fn wait_for_state(rig: &Rig, state: &str) -> Result<(), LabError> {
+    wait_for_state_of(rig, Entry::Primary, state).await
+}
+
+async fn wait_for_state_of(rig: &Rig, entry: Entry, state: &str) -> Result<(), LabError> {
+    wait_for_state_within(rig, entry, state, DIAL_TIMEOUT).await
+}
+
+async fn wait_for_state_within(rig: &Rig, entry: Entry, state: &str, limit: Duration) -> Result<(), LabError> {
     let began = Instant::now();
-    while states(rig).last().is_none_or(|last| last != state) {
-        if began.elapsed() > DIAL_TIMEOUT {
-            let what = format!("PRIMARY {state}; it went to {:?}", states(rig));
-            return Err(LabError::Timeout {
-                what,
-                after: DIAL_TIMEOUT,
-            });
+    while states_of(rig, entry).last().is_none_or(|last| last != state) {
+        if began.elapsed() > limit {
+            let what = format!("{} {state}; it went to {:?}", entry.carrier_id(), states_of(rig, entry));
+            return Err(LabError::Timeout { what, after: limit });
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -373,39 +389,6 @@ pub(super) async fn flapping(rig: &mut Rig, report: &mut Report) -> Result<(), L
         "{primary} calls at the primary, {backup} at the backup: {states:?}"
     ));
     report.check(format!("it failed {failed} times in 30 s"), (1..=3).contains(&failed));
-    end(rig).await
-}
-
-/// A daemon that is killed does not forget that the primary is dead.
-pub(super) async fn killed(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    let long = [
-        ("CRANKBACK_HEALTH__FIRST_BACK_OFF_S", "60"),
-        ("CRANKBACK_HEALTH__LONGEST_BACK_OFF_S", "60"),
-    ];
-    begin(rig, &long).await?;
-    let calls = offer(rig, 20, 20, |_| refuses(503)).await?;
-    all_answered(rig, report, &calls).await?;
-    wait_for_state(rig, "failed").await?;
-    let began = Instant::now();
-    loop {
-        let kept = rig.store.health_snapshot(SERVER_IP).await;
-        let kept = kept.map_err(|error| LabError::Missing(error.to_string()))?;
-        if kept.is_some_and(|text| text.contains("\"failed\"")) {
-            break;
-        }
-        if began.elapsed() > SOON {
-            let what = "health on record".to_owned();
-            return Err(LabError::Timeout { what, after: SOON });
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    rig.wait_until_empty(SOON).await?;
-    rig.take_daemon()?.kill()?;
-    let settings: Vec<_> = [ACTS].iter().chain(&long).copied().collect();
-    rig.start_daemon_with(&settings).await?;
-    let calls = offer(rig, 10, 20, |_| refuses(503)).await?;
-    all_answered(rig, report, &calls).await?;
-    report.equal("calls at the primary and the backup", reached(rig, &calls), (0, 10));
     end(rig).await
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::super::dialer::PlacedCall;
 use super::super::super::error::LabError;
-use super::super::super::sip::{Answer, Refusal, Script};
+use super::super::super::sip::{Answer, CallRecord, Refusal, Script};
 use super::super::report::Report;
 use super::super::{BACKUP, DIAL_TIMEOUT, Entry, Rig, SOON};
 use super::{answers, auto_dial, refuses};
@@ -142,14 +142,7 @@ pub(super) async fn never_above(
         .iter()
         .filter_map(|call| Some(call.received("INVITE")?.at))
         .collect();
-    let at_once = |moment| {
-        let up = at_backup.iter().filter(|call| {
-            let (asked, ended) = (call.received("INVITE"), call.ended);
-            asked.is_some_and(|asked| asked.at <= moment) && ended.is_none_or(|ended| ended.at > moment)
-        });
-        up.count()
-    };
-    let most = asked.iter().map(|&moment| at_once(moment)).max().unwrap_or_default();
+    let most = most_at_once(&at_backup);
     // Legs go out at that pace. Asterisk 16 takes up to 200 ms longer for one INVITE than for another.
     let window = Duration::from_millis(700);
     let within = |from| asked.iter().filter(|&&at| at >= from && at < from + window).count();
@@ -167,6 +160,19 @@ pub(super) async fn never_above(
         most,
         fastest,
     })
+}
+
+/// The most of these calls that a carrier had at one time, from the INVITE to the end.
+pub(super) fn most_at_once(calls: &[CallRecord]) -> usize {
+    let asked = |call: &CallRecord| call.received("INVITE").map(|packet| packet.at);
+    let at_once = |moment| {
+        let up = calls.iter().filter(|call| {
+            let is_asked = asked(call).is_some_and(|asked| asked <= moment);
+            is_asked && call.ended.is_none_or(|ended| ended.at > moment)
+        });
+        up.count()
+    };
+    calls.iter().filter_map(asked).map(at_once).max().unwrap_or_default()
 }
 
 /// Memory between call 1,000 and call 10,000, every second call failing over. So many calls are out at once on any machine.

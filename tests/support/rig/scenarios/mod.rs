@@ -147,6 +147,7 @@ pub const ALL: &[Scenario] = scenarios![
     "redirected after faked ringing, parked, transferred" Short => redirect::after_faked_ringing,
     "redirected to 8368, daemon killed" Short => redirect::daemon_killed,
     "redirected to 8368, its place stays taken" Short => redirect::keeps_its_place,
+    "redirected to 8368, its place stays taken over restarts" Short => redirect::keeps_its_place_over_restarts,
     "person or machine, found after a failover" Short => machines::after_a_failover,
     "302 to itself" Short => redirection::to_itself,
     "302 to another number" Short => redirection::to_another_number,
@@ -240,9 +241,21 @@ pub const ALL: &[Scenario] = scenarios![
     "health: probes fine, INVITEs dead" Short => health::probes_fine_invites_dead,
     "health: probes dead, INVITEs fine" Short => health::probes_dead_invites_fine,
     "health: probes say standby, then back" Short => health::standby,
+    "health: probes of one carrier, over TCP" Short only(Stasis, "no call comes into it")
+        => health::probes::set_for_a_carrier,
     "health: flapping, 5 s good, 5 s bad" Short only(Stasis, "what opens and closes is the same for both engines")
         => health::flapping,
-    "health: dead primary over a kill of the daemon" Short => health::killed,
+    "health: Asterisk's qualify, PJSIP" Short => health::qualify::of_pjsip,
+    "health: Asterisk's qualify, chan_sip or PJSIP" Short => health::qualify::of_the_old_driver,
+    "health: dead primary over restarts" Short => health::restarts::storm,
+    "health: silent primary over restarts" Short => health::restarts::silence,
+    "health: the backup's limit over a kill in a burst" Short => health::restarts::limit,
+    "health: back without OPTIONS" Long only(Stasis, "what opens and closes is the same for both engines")
+        => health::restarts::back_without_options,
+    "health: Asterisk restarted, its qualify has not asked yet" Short only(Stasis, "the same for both engines")
+        => health::qualify::asterisk_restarted,
+    "health: disabled with a probe on its way" Short only(Stasis, "no call comes into it")
+        => health::probes::disabled_in_flight,
     "health: disabled by the operator" Short => health::disabled,
     "health: 200 calls in a second, primary dead" Short => health::burst,
     "new carrier, PJSIP, by address" Short => new_carriers::pjsip_by_address,

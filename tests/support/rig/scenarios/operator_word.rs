@@ -206,6 +206,9 @@ async fn outlive(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     say(rig, "enable BACKUP").await?;
     rig.start_daemon().await?;
     goes_to(rig, report, BACKUP).await?;
+    rig.take_daemon()?.stop().await?;
+    rig.start_daemon().await?;
+    goes_to(rig, report, BACKUP).await?;
 
     says(rig, report, "disable PRIMARY --reason maintenance --for 1s").await?;
     let began = Instant::now();

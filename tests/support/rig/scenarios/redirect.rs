@@ -11,7 +11,7 @@ use super::super::super::dialer::DEFAULT_CONTEXT;
 use super::super::super::error::LabError;
 use super::super::super::sip::{CallRecord, Refusal, Script};
 use super::super::report::Report;
-use super::super::{BACKUP, Engine, Entry, Rig, SOON};
+use super::super::{BACKUP, DIAL_TIMEOUT, Engine, Entry, Rig, SOON};
 use super::{answers, answers_and_waits, auto_dial, refuses};
 
 /// How long the customer must stay untouched.
@@ -140,6 +140,48 @@ pub(super) async fn keeps_its_place(rig: &mut Rig, report: &mut Report) -> Resul
     reaches(rig, report, "without it", "PRIMARY").await?;
     rig.crankback("carrier set PRIMARY max_channels=").await?;
     Ok(())
+}
+
+/// The same over a kill of the daemon and over a stop: the next one finds the customer.
+pub(super) async fn keeps_its_place_over_restarts(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    rig.crankback("carrier set PRIMARY max_channels=1").await?;
+    let first = rig.number(Entry::Primary);
+    rig.primary.on_number(&first.wire, answers_and_waits());
+    let call = auto_dial(rig, &first).await?;
+    report.check("the originate succeeded", call.response().await?.answered);
+    rig.dialer.take_customer(&call).await?;
+    let end = rig.agi.wait_for_end(&call.code, SOON).await?;
+    report.equal("attempts of the customer's call", rig.attempts(&end, 1).await?.len(), 1);
+    rig.take_daemon()?.kill()?;
+    for when in ["after a kill", "after a stop"] {
+        rig.start_daemon().await?;
+        wait_for_legs_out(rig, 1).await?;
+        reaches(rig, report, when, BACKUP).await?;
+        rig.take_daemon()?.stop().await?;
+    }
+    rig.start_daemon().await?;
+    wait_for_legs_out(rig, 1).await?;
+    rig.primary.hang_up_all();
+    wait_for_legs_out(rig, 0).await?;
+    reaches(rig, report, "without it", "PRIMARY").await?;
+    rig.crankback("carrier set PRIMARY max_channels=").await?;
+    Ok(())
+}
+
+async fn wait_for_legs_out(rig: &Rig, wanted: u32) -> Result<(), LabError> {
+    let began = Instant::now();
+    loop {
+        let out = legs_out(rig).await?;
+        if out == wanted {
+            return Ok(());
+        }
+        if began.elapsed() > DIAL_TIMEOUT {
+            return Err(LabError::Timeout {
+                what: format!("{wanted} legs out; there are {out}"),
+                after: DIAL_TIMEOUT,
+            });
+        }
+    }
 }
 
 /// A call that every carrier would take, and the one that gets it.
