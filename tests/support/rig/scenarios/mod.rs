@@ -245,6 +245,7 @@ pub const ALL: &[Scenario] = scenarios![
     "health: disabled by the operator" Short => health::disabled,
     "health: 200 calls in a second, primary dead" Short => health::burst,
     "10,000 calls, memory" Long => load::growth,
+    "soak: every end of a call, over and over" Long only(Stasis, "the engines take turns: once is enough") => load::soak,
 ];
 
 /// A call that has ended, with what everybody saw of it.
