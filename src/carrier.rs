@@ -181,6 +181,8 @@ pub struct Carrier {
     pub timers: Timers,
     /// Limits of the calls that its own dialplan lines send.
     pub call_limits: CallLimits,
+    /// New, and not tested yet: no route goes to it. Its own dialplan lines do.
+    pub is_staged: bool,
 }
 
 impl Carrier {
@@ -197,6 +199,7 @@ impl Carrier {
             registrations: Vec::new(),
             timers: Timers::default(),
             call_limits: CallLimits::default(),
+            is_staged: false,
         }
     }
 

@@ -138,7 +138,7 @@ pub async fn run(
         Err(error) => warn!(endpoint = %settings.ari.endpoint, %error, "Asterisk does not answer yet; waiting for it"),
     }
     let cancel_ari = CancellationToken::new();
-    let (client, notices, state) = ari::connect(config, cancel_ari.clone()).map_err(|source| Error::Ari {
+    let (client, notices, state) = ari::connect(config.clone(), cancel_ari.clone()).map_err(|source| Error::Ari {
         endpoint: settings.ari.endpoint.clone(),
         source,
     })?;
@@ -198,6 +198,8 @@ pub async fn run(
         started_ms,
         application: settings.ari.app.clone(),
         ari: client.clone(),
+        ari_config: config,
+        test_call: tokio::sync::Mutex::default(),
         ari_state: state.clone(),
         tables,
         words,

@@ -4,6 +4,8 @@
 //! daemon and the command line make the same snapshot of the same rows.
 
 mod carrier_settings;
+mod tested;
+mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -22,7 +24,9 @@ use crate::vicidial::edits::{EditState, ServedCarriers};
 use crate::vicidial::sip_server::{SipServer, sip_server};
 
 pub(crate) use carrier_settings::overrides;
-pub use carrier_settings::{SettingError, SettingProblem, operator_words};
+pub use carrier_settings::{ACTIVE, STAGED, SettingError, SettingProblem, operator_words};
+pub use tested::Tested;
+pub use upstream::{SharedUpstream, Upstreams};
 
 /// Everything that routing is made of, as it stood at one moment.
 #[derive(Debug)]
@@ -50,6 +54,10 @@ pub struct Snapshot {
     pub entry_engines: BTreeMap<CarrierId, Engine>,
     /// Where the carriers' SIP servers are, as far as their rows say.
     pub sip_servers: Vec<(CarrierId, SipServer)>,
+    /// Which carriers would fail together.
+    pub upstreams: Upstreams,
+    /// Stands for each carrier's settings as its calls use them, for the record of a test call.
+    pub digests: HashMap<CarrierId, String>,
     /// What carriers allow this dialer; those that are not in it have no limits.
     pub limits: HashMap<CarrierId, CarrierLimits>,
     /// The campaigns that VICIdial has; empty without VICIdial.
@@ -128,6 +136,40 @@ impl Snapshot {
             .unwrap_or_default()
     }
 
+    /// What is known of the test calls of a carrier.
+    pub fn tested(&self, carrier: &CarrierId) -> Tested {
+        let mut rows = self.carrier_settings.iter();
+        let row = rows.find(|row| row.carrier_id == carrier.as_str());
+        let digest = self.digests.get(carrier).map_or("", String::as_str);
+        Tested::of(row, digest)
+    }
+
+    /// What speaks against relying on one carrier as the backup of another.
+    pub fn doubts_about_pair(&self, entry: &CarrierId, backup: &CarrierId) -> Option<String> {
+        let shared = self.upstreams.shared(entry, backup)?;
+        Some(format!("{entry} and {backup} share {shared}: they will fail together"))
+    }
+
+    /// What speaks against relying on a carrier as anybody's backup.
+    pub fn doubts_about(&self, backup: &CarrierId) -> Option<String> {
+        let is_staged = self
+            .carriers
+            .iter()
+            .any(|carrier| carrier.id == *backup && carrier.is_staged);
+        if is_staged {
+            let test = format!("crankback carrier test {backup} --number NUMBER");
+            return Some(format!(
+                "{backup} is staged, no call goes to it: `{test}` makes it active"
+            ));
+        }
+        match self.tested(backup) {
+            Tested::Never | Tested::Good { .. } => None,
+            Tested::Due { .. } => Some(format!(
+                "the settings of {backup} have changed since its last good test call: re-test due"
+            )),
+        }
+    }
+
     /// Translates the rows for the dialer of `settings`, as they stand.
     pub fn new(tables: RoutingTables, settings: &Settings) -> Self {
         let carriers = Self::carrier_table(&tables, settings);
@@ -148,6 +190,8 @@ impl Snapshot {
             let row = own.find(|row| row.carrier_id == carrier.id.as_str());
             carrier.timers = carrier_settings::timers(row, default);
             carrier.call_limits = row.map(carrier_settings::call_limits).unwrap_or_default();
+            carrier.number_format = row.and_then(carrier_settings::number_format);
+            carrier.is_staged = row.is_some_and(carrier_settings::is_staged);
         }
         table
     }
@@ -199,6 +243,12 @@ impl Snapshot {
             Some((carrier.id.clone(), sip_server(carrier, account)?))
         };
         let sip_servers = serving.iter().filter_map(server_of).collect();
+        let digests = serving.iter().filter_map(|carrier| {
+            let account = carriers.accounts.get(&carrier.id)?;
+            Some((carrier.id.clone(), tested::digest(carrier, account)))
+        });
+        let digests = digests.collect();
+        let upstreams = Upstreams::new(&carriers.accounts, &tables.carrier_settings);
         let table = RouteTable::build(serving.clone(), routes.clone(), dial_prefixes.collect())
             .with_attempt_limit(settings.call.max_attempts.into());
         Self {
@@ -213,6 +263,8 @@ impl Snapshot {
             policies: Arc::new(policies),
             entry_engines,
             sip_servers,
+            upstreams,
+            digests,
             limits,
             campaigns,
             dial_timeouts: Arc::new(dial_timeouts),

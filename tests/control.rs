@@ -20,6 +20,8 @@ mod desk;
 mod command_line;
 #[path = "control/handlers.rs"]
 mod handlers;
+#[path = "control/new_carrier.rs"]
+mod new_carrier;
 #[path = "control/operator_word.rs"]
 mod operator_word;
 #[path = "control/server.rs"]

@@ -312,6 +312,34 @@ allow = alaw
         assert_eq!(errors, [(3, AccountProblem::Header)]);
     }
 
+    /// What an admin wrote stands in the sections or among the errors, line for line, when it is written again.
+    #[test]
+    fn nothing_of_a_row_is_lost() {
+        const ROWS: [&str; 4] = [
+            PJSIP,
+            "[ExampleSIP]\r\ntype=peer\r\ncontext = trunkinbound\r\nhost = 10.10.10.15\r\ninsecure = port,invite\r\n\
+             disallow=all\r\nallow=ulaw\r\nallow=g729\r\ndtmfmode = auto\r\n",
+            "[wiz]\ntype = wizard\nremote_hosts = 10.10.10.15:5060,sip.example\nendpoint/allow = !all,ulaw\n\
+             outbound_auth/password = a=b>c\n a comment without its semicolon\n",
+            "[main](+)\nport = 5070\n[main](!)\nqualify=yes\n[own](main)\nsecret = x\nhost=dynamic",
+        ];
+        let normal = |text: &str| {
+            let lines = text
+                .lines()
+                .map(|line| line.replace("=>", "=").replace(' ', "").trim().to_owned());
+            let mut lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+            lines.sort();
+            lines
+        };
+        for row in ROWS {
+            let account = Account::parse(row);
+            let unread: Vec<_> = account.errors.iter().map(|error| error.text.as_str()).collect();
+            let again = format!("{account}{}", unread.join("\n"));
+            let written = normal(&row.replace("](+)", "]"));
+            assert_eq!(normal(&again), written);
+        }
+    }
+
     fn any_account() -> impl Strategy<Value = Account> {
         let setting = ("[a-z][a-z/_]{0,8}", "([a-z0-9][a-z0-9:@.,=>/ -]{0,10}[a-z0-9])?");
         let section = (

@@ -17,6 +17,7 @@ mod nesting;
 mod pattern;
 mod registration;
 mod target;
+mod trunk;
 
 pub use account::{Account, AccountError, AccountProblem, Section, Setting};
 pub use application::{Application, ApplicationError};
@@ -31,3 +32,4 @@ pub use nesting::{find_top_level, split_top_level};
 pub use pattern::{Pattern, PatternError};
 pub use registration::RegisteredAccount;
 pub use target::{ChannelDriver, NumberExpression, Target, TargetError};
+pub use trunk::{AccountStyle, Authorisation, Login, NotAHost, Transport, Trunk, TrunkError, TrunkHost};

@@ -82,6 +82,12 @@ fn routes(snapshot: &Snapshot, report: &mut Report) {
     if enabled.is_empty() {
         report.ok("routes", "none: every carrier stands alone, no call fails over");
     }
+    let backups: BTreeSet<&CarrierId> = enabled.iter().map(|route| &route.carrier).collect();
+    for backup in backups {
+        if let Some(doubt) = snapshot.doubts_about(backup) {
+            report.warning(format!("carrier {backup}"), doubt, None);
+        }
+    }
     let mut proven = 0;
     for route in enabled {
         proven += usize::from(prove(route, snapshot, report));
@@ -103,6 +109,9 @@ fn prove(route: &Route, snapshot: &Snapshot, report: &mut Report) -> bool {
     let mut is_proven = true;
     for entry in entries {
         let pair = format!("{} as a backup of {entry}", route.carrier);
+        if let Some(doubt) = snapshot.doubts_about_pair(&entry, &route.carrier) {
+            report.warning(&subject, doubt, Some("choose a backup that another provider carries"));
+        }
         match snapshot.table.prove_route(&entry, route) {
             Ok(proof) => {
                 is_proven &= proof.unproven.is_empty();

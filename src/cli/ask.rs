@@ -33,7 +33,7 @@ async fn ask<View>(settings: &Settings, request: Request) -> Result<View, CliErr
 where
     View: TryFrom<Answer, Error = Answer>,
 {
-    let reply = match socket::ask(&settings.control.socket, &request, LIMIT).await {
+    let reply = match socket::ask(&settings.control.socket, &request, LIMIT + request.takes()).await {
         Ok(reply) => reply,
         Err(ClientError::NotRunning { .. }) if !request.needs_daemon() => without_daemon(settings, request).await?,
         Err(error) => return Err(error.into()),

@@ -1,5 +1,8 @@
 //! `crankback carrier`: the carriers as crankback understands them.
 
+mod add;
+mod test;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -25,6 +28,12 @@ pub(super) enum Command {
         /// The carrier's id on the Carriers screen
         id: String,
     },
+    /// Add a carrier to VICIdial's table, staged: shown first, written with --yes
+    #[command(after_help = add::HELP)]
+    Add(Box<add::Add>),
+    /// Place one call through one carrier and show what comes back; answered, a staged carrier becomes active
+    #[command(after_help = test::HELP)]
+    Test(test::Test),
     /// Set something about a carrier beside its row on the Carriers screen; it holds for the next call
     #[command(after_help = AFTER_HELP)]
     Set {
@@ -100,6 +109,10 @@ const AFTER_HELP: &str = "Keys:
   verdict:503=stop         what an answer means: SIP code, 5xx, Q.850 cause or name, phrase:WORDS
   max_channels=30          legs at one time
   max_cps=5                legs a second
+  status=staged            staged: no route goes to it; active
+  strip=1                  drop so many characters from the front of phone code + number
+  add_prefix=00            put this before what is left
+  upstream_group=NAME      whose network it is really: carriers of one group are no backups of each other
   engine=agi               who places the legs of calls that enter by its dialplan line: stasis or agi";
 
 pub(super) async fn perform(command: Command, settings: &Settings) -> Result<Answer, CliError> {
@@ -109,6 +122,8 @@ pub(super) async fn perform(command: Command, settings: &Settings) -> Result<Ans
             let command = control::Command::CarrierSet { id, settings: wanted };
             Ok(set(&ask::command(settings, command).await?))
         }
+        Command::Add(arguments) => add::perform(*arguments, settings).await,
+        Command::Test(arguments) => test::perform(arguments, settings).await,
         Command::Disable(said) => operate(settings, said.command(OperatorWord::Disabled)).await,
         Command::Drain(said) => operate(settings, said.command(OperatorWord::Draining)).await,
         Command::Only(said) => operate(settings, said.command(OperatorWord::Only)).await,
@@ -198,6 +213,13 @@ impl Standing {
                 why: said(&view.operator),
             };
         }
+        if view.staged {
+            return Self {
+                state: "staged",
+                since_ms: None,
+                why: format!("no route goes to it before `crankback carrier test {}`", view.id),
+            };
+        }
         match &view.now {
             Some(now) => Self {
                 state: now.state.as_str(),
@@ -275,6 +297,19 @@ fn show(view: &CarrierView) -> Answer {
     if !view.settings.is_empty() {
         lines.push(("settings", view.settings.join(" ")));
     }
+    let tested = match (view.staged, view.tested_ms) {
+        (true, _) => "no: staged, no route goes to it before a test call is answered".to_owned(),
+        (false, Some(tested_ms)) => {
+            let due = if view.retest_due {
+                "; its settings have changed since: re-test due"
+            } else {
+                ""
+            };
+            format!("{} UTC{due}", utc(tested_ms))
+        }
+        (false, None) => "no".to_owned(),
+    };
+    lines.push(("tested", tested));
     lines.push(("backups", or_dash(&view.backups)));
     lines.extend(standing_lines(view));
     lines.extend(view.problems.iter().map(|problem| ("problem", problem.clone())));

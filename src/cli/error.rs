@@ -39,6 +39,8 @@ pub(super) enum CliError {
     },
     #[error("FROM_URL {0}")]
     ImportSource(NotAStoreUrl),
+    #[error("no password: give --password-file, or run this in a terminal and be asked")]
+    NoPassword,
     #[error(transparent)]
     Install(#[from] InstallError),
     #[error("cannot read {path}: {error}; check the path and its rights", path = path.display())]
@@ -69,6 +71,7 @@ impl CliError {
             Self::Unexpected { .. } => "daemon_not_understood",
             Self::Manual { .. } => "manual",
             Self::ImportSource(_) => "import_source",
+            Self::NoPassword => "no_password",
             Self::Install(error) => error.code(),
             Self::PasswordFile { .. } => "password_file",
         }

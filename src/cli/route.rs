@@ -107,6 +107,9 @@ fn added(view: &RouteAddedView) -> Answer {
             example.entry, example.pattern, example.dialled, example.wire_number
         ));
     }
+    for warning in &view.warnings {
+        text.push_str(&format!("\n  WARNING: {warning}"));
+    }
     for unproven in &view.unproven {
         text.push_str(&format!("\n  {unproven}"));
     }

@@ -12,6 +12,7 @@ use crate::store::CarrierSettingsRow;
 use crate::verdict::{FailoverAfter183, OverrideError, Overrides, Rulebook};
 
 use super::message::Effect;
+use super::routes::is_dialable;
 
 /// What is set about a carrier after a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,8 +81,12 @@ const PRESET: &str = "preset";
 const MAX_CHANNELS: &str = "max_channels";
 const MAX_CPS: &str = "max_cps";
 const ENGINE: &str = "engine";
+const STATUS: &str = "status";
+const STRIP: &str = "strip";
+const ADD_PREFIX: &str = "add_prefix";
+const UPSTREAM_GROUP: &str = "upstream_group";
 const VERDICT: &str = "verdict:";
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 16] = [
     GUARD_MS,
     PROGRESS_MS,
     RING_MS,
@@ -93,6 +98,10 @@ const KEYS: [&str; 12] = [
     MAX_CHANNELS,
     MAX_CPS,
     ENGINE,
+    STATUS,
+    STRIP,
+    ADD_PREFIX,
+    UPSTREAM_GROUP,
     "verdict:ANSWER",
 ];
 
@@ -102,6 +111,12 @@ const SIGNS_OF_LIFE_MS: Range = Range(500..=60_000, "500 to 60000 milliseconds")
 const RING_TIME_MS: Range = Range(1_000..=300_000, "1000 to 300000 milliseconds");
 /// More rarely connect and only cost time.
 const ATTEMPTS: Range = Range(1..=10, "1 to 10 attempts");
+
+/// No number is longer.
+const STRIPPED: Range = Range(0..=20, "0 to 20 characters");
+/// What the columns hold.
+const PREFIX_LIMIT: usize = 32;
+const GROUP_LIMIT: usize = 64;
 
 /// What a number may be, and the same in words.
 struct Range(RangeInclusive<u32>, &'static str);
@@ -120,6 +135,10 @@ enum Setting {
     MaxChannels(Option<u32>),
     MaxCps(Option<u32>),
     Engine(Option<Engine>),
+    Status(Option<&'static str>),
+    Strip(Option<u32>),
+    AddPrefix(Option<String>),
+    UpstreamGroup(Option<String>),
     Verdict { answer: String, meaning: Option<String> },
 }
 
@@ -158,6 +177,10 @@ impl Change {
                 Setting::MaxChannels(limit) => row.max_channels = limit,
                 Setting::MaxCps(limit) => row.max_cps = limit,
                 Setting::Engine(engine) => row.engine = engine.map(|engine| engine.as_str().to_owned()),
+                Setting::Status(status) => row.status = status.map(str::to_owned),
+                Setting::Strip(strip) => row.strip_prefix = strip,
+                Setting::AddPrefix(prefix) => row.add_prefix = prefix,
+                Setting::UpstreamGroup(group) => row.upstream_group = group,
                 Setting::Verdict { answer, meaning } => {
                     row.verdicts = changed(row.verdicts.as_deref(), &answer, meaning)
                 }
@@ -221,6 +244,32 @@ impl Setting {
                 Engine::from_word(value).ok_or_else(|| wrong(ENGINE, value, "stasis or agi"))
             })
             .map(Self::Engine),
+            STATUS => optional(value, |value| {
+                let known = [snapshot::STAGED, snapshot::ACTIVE]
+                    .into_iter()
+                    .find(|word| *word == value);
+                known.ok_or_else(|| wrong(STATUS, value, "staged or active"))
+            })
+            .map(Self::Status),
+            STRIP => within(&STRIPPED, STRIP, value).map(Self::Strip),
+            ADD_PREFIX => optional(value, |value| {
+                let is_dialable = is_dialable(value) && value.len() <= PREFIX_LIMIT;
+                let dialable = is_dialable.then(|| value.to_owned());
+                dialable.ok_or_else(|| {
+                    wrong(
+                        ADD_PREFIX,
+                        value,
+                        "up to 32 digits, and + * # where the carrier wants them",
+                    )
+                })
+            })
+            .map(Self::AddPrefix),
+            UPSTREAM_GROUP => optional(value, |value| {
+                let fits = value.chars().count() <= GROUP_LIMIT;
+                fits.then(|| value.to_owned())
+                    .ok_or_else(|| wrong(UPSTREAM_GROUP, value, "up to 64 characters"))
+            })
+            .map(Self::UpstreamGroup),
             word => Err(SettingError::UnknownKey {
                 word: word.to_owned(),
                 meant: nearest(word, KEYS),
@@ -283,6 +332,10 @@ pub(super) fn shown(rows: &[CarrierSettingsRow], carrier: &CarrierId) -> Vec<Str
         number(MAX_CHANNELS, row.max_channels),
         number(MAX_CPS, row.max_cps),
         text(ENGINE, row.engine.as_deref()),
+        text(STATUS, row.status.as_deref()),
+        number(STRIP, row.strip_prefix),
+        text(ADD_PREFIX, row.add_prefix.as_deref()),
+        text(UPSTREAM_GROUP, row.upstream_group.as_deref()),
     ]
     .into_iter()
     .flatten()
@@ -315,6 +368,10 @@ mod tests {
             "fakes_progress=no",
             "failover_after_183=if_5xx",
             "max_channels=30",
+            "status=staged",
+            "strip=1",
+            "add_prefix=+1",
+            "upstream_group=big wholesale",
             "verdict:503=stop",
             "verdict:phrase:no funds=next",
         ];
@@ -329,6 +386,10 @@ mod tests {
                 "setup_ms=",
                 "max_attempts=",
                 "fakes_progress=",
+                "status=",
+                "strip=",
+                "add_prefix=",
+                "upstream_group=",
             ],
         )
         .expect("is understood");
@@ -355,6 +416,9 @@ mod tests {
             ("fakes_progress=maybe", "yes or no"),
             ("max_channels=0", "carrier disable"),
             ("engine=dial", "stasis or agi"),
+            ("status=new", "staged or active"),
+            ("strip=21", "0 to 20 characters"),
+            ("add_prefix=a", "up to 32 digits"),
             ("verdict:799=stop", "799"),
             ("verdict:503=stpo", "stpo"),
             ("preset=nobody", "nobody"),

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::carrier::{Carrier, CarrierId, NumberFormat};
 use crate::config::Settings;
 use crate::health::{Because, Change, Figures, OperatorSetting, State};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Tested};
+use crate::vicidial::edits::EditState;
 
 use super::carrier_settings;
 use super::error::Error;
@@ -51,6 +52,15 @@ pub struct CarrierView {
     pub max_attempts: Option<u32>,
     /// What an operator set about it: `fakes_progress=yes`, `verdict:503=stop`.
     pub settings: Vec<String>,
+    /// It is new and not tested: no route goes to it.
+    #[serde(default)]
+    pub staged: bool,
+    /// When a test call through it was last answered, milliseconds since 1970.
+    #[serde(default)]
+    pub tested_ms: Option<i64>,
+    /// Its settings have changed since then.
+    #[serde(default)]
+    pub retest_due: bool,
     /// The carriers that its calls may go on to, in order.
     pub backups: Vec<String>,
     /// What was not understood about it.
@@ -138,6 +148,13 @@ pub(super) fn find<'a>(snapshot: &'a Snapshot, settings: &Settings, id: &str) ->
     if let Some(carrier) = snapshot.carriers.iter().find(|carrier| carrier.id == wanted) {
         return Ok(carrier);
     }
+    let mut states = snapshot.carrier_states.iter();
+    if let Some((_, state @ EditState::PendingReload { .. })) = states.find(|(known, _)| *known == wanted) {
+        return Err(Error::NotLoaded {
+            id: id.to_owned(),
+            state: state.clone(),
+        });
+    }
     let problems: Vec<String> = snapshot
         .carrier_problems
         .iter()
@@ -200,6 +217,11 @@ impl CarrierView {
             .setting_problems
             .iter()
             .filter(|problem| problem.carrier == carrier.id);
+        let (tested_ms, retest_due) = match snapshot.tested(&carrier.id) {
+            Tested::Never => (None, false),
+            Tested::Good { at_ms } => (Some(at_ms), false),
+            Tested::Due { at_ms } => (Some(at_ms), true),
+        };
         let limits = snapshot.limits.get(&carrier.id).copied().unwrap_or_default();
         let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
@@ -215,6 +237,9 @@ impl CarrierView {
             setup_ms: carrier.call_limits.setup.map(milliseconds),
             max_attempts: carrier.call_limits.attempts,
             settings: carrier_settings::shown(&snapshot.carrier_settings, &carrier.id),
+            staged: carrier.is_staged,
+            tested_ms,
+            retest_due,
             backups: backups(&carrier.id, snapshot),
             problems: problems
                 .map(ToString::to_string)

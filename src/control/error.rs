@@ -5,11 +5,15 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::{CarrierId, NumberTooShort};
+use crate::engine::stasis::TestCallError;
 use crate::nearest::nearest;
 use crate::routing::{NumberMatchError, Rejection, ScheduleError};
 use crate::store::StoreError;
+use crate::vicidial::edits::EditState;
 
+use super::carrier_add::CarrierAddError;
 use super::carrier_settings::SettingError;
+use super::carrier_test::CarrierTestError;
 use super::operator_word::OperatorWordError;
 use super::port::RefreshError;
 
@@ -26,6 +30,15 @@ pub enum Error {
     /// A setting of a carrier that cannot be understood.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// A carrier that cannot be added.
+    #[error(transparent)]
+    CarrierAdd(#[from] CarrierAddError),
+    /// A test call that cannot be understood.
+    #[error(transparent)]
+    CarrierTest(#[from] CarrierTestError),
+    /// A test call that could not be placed.
+    #[error(transparent)]
+    TestCall(#[from] TestCallError),
     /// An operator's word that cannot be taken.
     #[error(transparent)]
     OperatorWord(#[from] OperatorWordError),
@@ -45,6 +58,14 @@ pub enum Error {
         server_ip: Ipv4Addr,
         /// Those that there are.
         known: Vec<String>,
+    },
+    /// The carrier's row is new, and Asterisk does not have it.
+    #[error("carrier {id} is not in Asterisk yet: {state}; VICIdial writes its files once a minute")]
+    NotLoaded {
+        /// The carrier.
+        id: String,
+        /// What it waits for.
+        state: EditState,
     },
     /// The carrier is there but could not be understood.
     #[error("carrier {id} cannot be used:\n  {}", problems.join("\n  "))]
@@ -128,9 +149,13 @@ impl Error {
             Self::Store(error) => error.code(),
             Self::Refresh(error) => error.code(),
             Self::Setting(error) => error.code(),
+            Self::CarrierAdd(error) => error.code(),
+            Self::CarrierTest(error) => error.code(),
+            Self::TestCall(error) => error.code(),
             Self::OperatorWord(error) => error.code(),
             Self::DaemonNotRunning => "daemon_not_running",
             Self::UnknownCarrier { .. } => "unknown_carrier",
+            Self::NotLoaded { .. } => "carrier_not_loaded",
             Self::UnusableCarrier { .. } => "unusable_carrier",
             Self::UnknownCampaign { .. } => "unknown_campaign",
             Self::NumberMatch(error) => error.code(),

@@ -10,21 +10,25 @@ use tracing::{debug, info, warn};
 use crate::carrier::CarrierId;
 use crate::config::Settings;
 use crate::engine::now;
+use crate::engine::stasis::TestEnd;
 use crate::health::{Class, HealthView, OperatorSetting};
 use crate::snapshot::{self, Snapshot, operator_words};
-use crate::store::{AuditRow, CarrierSettingsRow, RouteAdded, Store};
+use crate::store::{AuditRow, CarrierSettingsRow, ChangedBy, RouteAdded, Store};
+use crate::vicidial::admin::{self, Written};
 
 use super::actor::Actor;
 use super::attempts::AttemptsView;
 use super::calls::{CallView, CallsView};
+use super::carrier_add::{self, AddOutcome, CarrierAdd, CarrierAddError, CarrierAddView};
 use super::carrier_settings::CarrierSetView;
+use super::carrier_test::{CarrierTest, CarrierTestView};
 use super::carriers::CarrierNow;
 use super::error::{Error, Refusal};
 use super::message::{Answer, Command, Effect, Query, Reloaded, Reply, Request};
 use super::operator_word::{self, CarrierOperate, CarrierOperateView};
 use super::port::{Daemon, RefreshError};
 use super::routes::{RouteAdd, RouteAddedView, RouteRemovedView};
-use super::{carrier_settings, carriers, explain, routes};
+use super::{carrier_settings, carrier_test, carriers, explain, routes};
 
 /// The outcome of a command that was carried out, on record.
 const DONE: &str = "done";
@@ -103,6 +107,10 @@ impl Handlers {
                     &id,
                 )?)
             }
+            Query::CarrierAdd(wanted) => {
+                let planned = self.plan_carrier(&wanted).await?;
+                Answer::CarrierAdd(planned.view(AddOutcome::Shown))
+            }
             Query::Routes => Answer::Routes(routes::list(&*self.snapshot().await?)),
             Query::Explain(asked) => {
                 let snapshot = self.snapshot().await?;
@@ -126,6 +134,14 @@ impl Handlers {
         let result = match command {
             Command::RouteAdd(wanted) => self.add_route(record.clone(), wanted).await.map(Answer::RouteAdd),
             Command::RouteRemove { id } => self.remove_route(record.clone(), id).await.map(Answer::RouteRemove),
+            Command::CarrierAdd(wanted) => {
+                let added = self.add_carrier(actor, record.clone(), &wanted).await;
+                added.map(Answer::CarrierAdd)
+            }
+            Command::CarrierTest(wanted) => {
+                let tested = self.test_carrier(actor, record.clone(), &wanted).await;
+                tested.map(Answer::CarrierTest)
+            }
             Command::CarrierSet { id, settings } => {
                 let set = self.set_carrier(record.clone(), id, &settings).await;
                 set.map(Answer::CarrierSet)
@@ -191,6 +207,69 @@ impl Handlers {
         }
         let effect = self.take_effect().await;
         Ok(RouteRemovedView { removed: id, effect })
+    }
+
+    async fn plan_carrier(&self, wanted: &CarrierAdd) -> Result<carrier_add::Planned, Error> {
+        let tables = self.store.routing_tables().await?;
+        Ok(carrier_add::plan(tables, &self.settings, wanted)?)
+    }
+
+    /// The settings go first: with the row alone, a route of an earlier carrier of this id would lead to it at once.
+    async fn add_carrier(&self, actor: &Actor, record: Record, wanted: &CarrierAdd) -> Result<CarrierAddView, Error> {
+        let planned = self.plan_carrier(wanted).await?;
+        let settings = planned.settings.clone();
+        if planned.is_new() {
+            let write = move |row: &mut CarrierSettingsRow| carrier_add::apply(&settings, row);
+            self.store
+                .change_carrier_settings(&wanted.id, write, record.row(DONE))
+                .await?;
+        }
+        let by = ChangedBy {
+            user: actor.as_str().to_owned(),
+            ip_address: self.settings.server.ip.to_string(),
+            what: "carrier add".to_owned(),
+        };
+        let written = admin::insert_carrier(&self.store, planned.row.clone(), by).await;
+        let outcome = match written.map_err(CarrierAddError::from)? {
+            Written::Changed => AddOutcome::Written(self.take_effect().await),
+            Written::AlreadySo => AddOutcome::AlreadyThere,
+        };
+        Ok(planned.view(outcome))
+    }
+
+    async fn test_carrier(
+        &self,
+        actor: &Actor,
+        record: Record,
+        wanted: &CarrierTest,
+    ) -> Result<CarrierTestView, Error> {
+        let daemon = self.daemon()?;
+        let snapshot = daemon.snapshot();
+        let id = CarrierId::from(wanted.id.as_str());
+        let carrier = carriers::find(&snapshot, &self.settings, &wanted.id)?;
+        let call = carrier_test::call(carrier, wanted)?;
+        let tested = daemon.place_test_call(call.clone()).await?;
+        let mut became_active = None;
+        if tested.end == TestEnd::Answered {
+            let tested_ms = now().wall_ms;
+            let digest = snapshot.digests.get(&id).cloned();
+            let write = move |row: &mut CarrierSettingsRow| {
+                row.tested_ms = Some(tested_ms);
+                row.tested_digest.clone_from(&digest);
+                if row.status.as_deref() == Some(snapshot::STAGED) {
+                    row.status = Some(snapshot::ACTIVE.to_owned());
+                }
+            };
+            self.store
+                .change_carrier_settings(&wanted.id, write, record.row(DONE))
+                .await?;
+            daemon.carrier_works(&id, actor.as_str()).await;
+            let effect = self.take_effect().await;
+            became_active = carrier.is_staged.then_some(effect);
+        } else {
+            self.store.insert_audit(record.row(DONE)).await?;
+        }
+        Ok(CarrierTestView::new(call, tested, became_active))
     }
 
     async fn set_carrier(&self, record: Record, id: String, settings: &[String]) -> Result<CarrierSetView, Error> {
@@ -319,7 +398,10 @@ impl Record {
         let target = match command {
             Command::RouteAdd(_) => NEW_ROUTE.to_owned(),
             Command::RouteRemove { id } => format!("route {id}"),
-            Command::CarrierSet { id, .. } | Command::CarrierOperate(CarrierOperate { id, .. }) => {
+            Command::CarrierSet { id, .. }
+            | Command::CarrierOperate(CarrierOperate { id, .. })
+            | Command::CarrierAdd(CarrierAdd { id, .. })
+            | Command::CarrierTest(CarrierTest { id, .. }) => {
                 format!("carrier {id}")
             }
             Command::Reload => "tables".to_owned(),
@@ -329,8 +411,7 @@ impl Record {
             actor: actor.as_str().to_owned(),
             command: command.name(),
             target,
-            // Our own plain structs always serialise.
-            detail: serde_json::to_string(command).unwrap_or_default(),
+            detail: command.on_record(),
         }
     }
 

@@ -1,10 +1,14 @@
 //! What can be asked, and the forms that answers take. Every value is JSON on the wire, with stable names.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::attempts::{Attempts, AttemptsView};
 use super::calls::CallsView;
+use super::carrier_add::{CarrierAdd, CarrierAddView};
 use super::carrier_settings::CarrierSetView;
+use super::carrier_test::{CarrierTest, CarrierTestView};
 use super::carriers::{CarrierView, CarriersView};
 use super::error::Refusal;
 use super::explain::{Explain, ExplainView};
@@ -26,16 +30,40 @@ impl Request {
     /// Only a running daemon can do it; everything else can be done on the store alone.
     pub const fn needs_daemon(&self) -> bool {
         match self {
-            Self::Query(Query::Status | Query::Calls) | Self::Command(Command::Reload) => true,
+            Self::Query(Query::Status | Query::Calls) | Self::Command(Command::Reload | Command::CarrierTest(_)) => {
+                true
+            }
             Self::Query(
-                Query::Carriers | Query::Carrier { .. } | Query::Routes | Query::Explain(_) | Query::Attempts(_),
+                Query::Carriers
+                | Query::Carrier { .. }
+                | Query::CarrierAdd(_)
+                | Query::Routes
+                | Query::Explain(_)
+                | Query::Attempts(_),
             )
             | Self::Command(
                 Command::RouteAdd(_)
                 | Command::RouteRemove { .. }
+                | Command::CarrierAdd(_)
                 | Command::CarrierSet { .. }
                 | Command::CarrierOperate(_),
             ) => false,
+        }
+    }
+
+    /// How long it takes by its nature, beside the work of the daemon.
+    pub const fn takes(&self) -> Duration {
+        match self {
+            Self::Command(Command::CarrierTest(test)) => test.takes(),
+            Self::Query(_)
+            | Self::Command(
+                Command::RouteAdd(_)
+                | Command::RouteRemove { .. }
+                | Command::CarrierAdd(_)
+                | Command::CarrierSet { .. }
+                | Command::CarrierOperate(_)
+                | Command::Reload,
+            ) => Duration::ZERO,
         }
     }
 }
@@ -53,6 +81,8 @@ pub enum Query {
         /// Its id on the *Carriers* screen.
         id: String,
     },
+    /// What would be written for a new carrier.
+    CarrierAdd(CarrierAdd),
     /// All routes.
     Routes,
     /// What a call would do, and why.
@@ -74,6 +104,10 @@ pub enum Command {
         /// Its id.
         id: i64,
     },
+    /// Add a carrier to VICIdial's table, staged.
+    CarrierAdd(CarrierAdd),
+    /// Place one call through one carrier; answered, a staged one becomes active.
+    CarrierTest(CarrierTest),
     /// Set something about a carrier, or take it back.
     CarrierSet {
         /// Its id on the *Carriers* screen.
@@ -88,11 +122,28 @@ pub enum Command {
 }
 
 impl Command {
+    /// What goes on record of it: everything but secrets.
+    pub(super) fn on_record(&self) -> String {
+        let text = match self {
+            Self::CarrierAdd(wanted) => serde_json::to_string(&Self::CarrierAdd(wanted.on_record())),
+            Self::RouteAdd(_)
+            | Self::RouteRemove { .. }
+            | Self::CarrierTest(_)
+            | Self::CarrierSet { .. }
+            | Self::CarrierOperate(_)
+            | Self::Reload => serde_json::to_string(self),
+        };
+        // Our own plain structs always serialise.
+        text.unwrap_or_default()
+    }
+
     /// The word that the command has on the wire and on record.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::RouteAdd(_) => "route_add",
             Self::RouteRemove { .. } => "route_remove",
+            Self::CarrierAdd(_) => "carrier_add",
+            Self::CarrierTest(_) => "carrier_test",
             Self::CarrierSet { .. } => "carrier_set",
             Self::CarrierOperate(_) => "carrier_operate",
             Self::Reload => "reload",
@@ -127,6 +178,8 @@ pub enum Answer {
     Attempts(AttemptsView),
     RouteAdd(RouteAddedView),
     RouteRemove(RouteRemovedView),
+    CarrierAdd(CarrierAddView),
+    CarrierTest(CarrierTestView),
     CarrierSet(CarrierSetView),
     CarrierOperate(CarrierOperateView),
     Reload(Reloaded),
@@ -161,6 +214,8 @@ views! {
     Attempts => AttemptsView,
     RouteAdd => RouteAddedView,
     RouteRemove => RouteRemovedView,
+    CarrierAdd => CarrierAddView,
+    CarrierTest => CarrierTestView,
     CarrierSet => CarrierSetView,
     CarrierOperate => CarrierOperateView,
     Reload => Reloaded,

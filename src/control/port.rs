@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::carrier::CarrierId;
 use crate::engine::LiveCall;
+use crate::engine::stasis::{TestCall, TestCallError, TestedCall};
 use crate::health::HealthView;
 use crate::snapshot::Snapshot;
 use crate::store::StoreError;
@@ -28,6 +29,10 @@ pub trait Daemon: Send + Sync {
     fn health(&self) -> HealthView;
     /// Reads configuration and tables again; when it returns, the next call is routed by what was read.
     fn refresh(&self) -> BoxFuture<'_, Result<(), RefreshError>>;
+    /// Places a test call and follows it to its end. One at a time.
+    fn place_test_call(&self, call: TestCall) -> BoxFuture<'_, Result<TestedCall, TestCallError>>;
+    /// A person has seen that a carrier works: what was known against it no longer holds.
+    fn carrier_works<'a>(&'a self, carrier: &'a CarrierId, by: &'a str) -> BoxFuture<'a, ()>;
     /// Reads the words of operators again; when it returns, the next call goes by them.
     fn take_operator_words(&self) -> BoxFuture<'_, Result<(), RefreshError>>;
 }

@@ -104,6 +104,9 @@ pub struct RouteAddedView {
     pub route: RouteView,
     /// The number that the backup would be sent, for each pattern of each entry carrier.
     pub examples: Vec<ExampleView>,
+    /// What is to be thought of before the backup is relied on.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Patterns whose calls do not go on to the backup, and why.
     pub unproven: Vec<String>,
     /// From when on it holds.
@@ -144,6 +147,7 @@ pub(super) fn list(snapshot: &Snapshot) -> RoutesView {
 pub(super) struct Checked {
     route: Route,
     proofs: Vec<EntryProof>,
+    warnings: Vec<String>,
 }
 
 /// Checks everything but whether there is such a route: the store knows that best when it writes.
@@ -155,7 +159,14 @@ pub(super) fn check(snapshot: &Snapshot, settings: &Settings, wanted: &RouteAdd)
     }
     check_campaign(&snapshot.campaigns, wanted.campaign.as_deref())?;
     let proofs = prove(snapshot, &route)?;
-    Ok(Checked { route, proofs })
+    let entries = proofs.iter().map(|proof| &proof.entry);
+    let shared = entries.flat_map(|entry| snapshot.doubts_about_pair(entry, &route.carrier));
+    let warnings = shared.chain(snapshot.doubts_about(&route.carrier)).collect();
+    Ok(Checked {
+        route,
+        proofs,
+        warnings,
+    })
 }
 
 /// What the route does to the calls of each of its entry carriers.
@@ -183,8 +194,7 @@ fn route(wanted: &RouteAdd) -> Result<Route, Error> {
         Numbers::Pattern(pattern) => NumberMatch::parse("pattern", pattern)?,
     };
     let schedule: Option<Schedule> = wanted.schedule.as_deref().map(str::parse).transpose()?;
-    let dialable = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c));
-    if let Some(text) = wanted.add_prefix.as_ref().filter(|text| !dialable(text)) {
+    if let Some(text) = wanted.add_prefix.as_ref().filter(|text| !is_dialable(text)) {
         return Err(Error::AddPrefix { text: text.clone() });
     }
     fits(
@@ -220,6 +230,11 @@ fn route(wanted: &RouteAdd) -> Result<Route, Error> {
         number_format,
         enabled: true,
     })
+}
+
+/// Whether a telephone could dial it.
+pub(super) fn is_dialable(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c))
 }
 
 fn fits(what: &'static str, text: &str, limit: usize) -> Result<(), Error> {
@@ -269,6 +284,7 @@ impl Checked {
                 .map(move |error| format!("{}: {error}; such calls do not go on to {carrier}", of_entry.entry))
         });
         RouteAddedView {
+            warnings: self.warnings,
             examples: examples.collect(),
             unproven: unproven.collect(),
             route: RouteView::new(&route),

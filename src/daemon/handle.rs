@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ari;
 use crate::carrier::CarrierId;
 use crate::control::{self, AriStatus, CallCounts, CarrierNow, RefreshError, StatusView, TablesStatus};
+use crate::engine::stasis::{TestCall, TestCallError, TestedCall, place_test_call};
 use crate::engine::{Door, EngineCounters, HealthDesk, LiveCall, LiveState, LiveView, now};
 use crate::health::HealthView;
 use crate::notify::Notifier;
@@ -33,6 +34,10 @@ pub(super) struct Handle {
     pub started_ms: i64,
     pub application: String,
     pub ari: ari::Client,
+    /// How Asterisk is reached, for connections of other applications.
+    pub ari_config: ari::Config,
+    /// Held while a test call is on its way.
+    pub test_call: tokio::sync::Mutex<()>,
     pub ari_state: watch::Receiver<ari::State>,
     pub tables: Tables,
     pub words: Words,
@@ -95,6 +100,17 @@ impl control::Daemon for Handle {
 
     fn carriers(&self) -> BoxFuture<'_, HashMap<CarrierId, CarrierNow>> {
         Box::pin(carriers::now(&self.health, &self.door, &self.figures))
+    }
+
+    fn place_test_call(&self, call: TestCall) -> BoxFuture<'_, Result<TestedCall, TestCallError>> {
+        Box::pin(async move {
+            let _one_at_a_time = self.test_call.try_lock().map_err(|_| TestCallError::Busy)?;
+            place_test_call(self.ari_config.clone(), &self.door, &call).await
+        })
+    }
+
+    fn carrier_works<'a>(&'a self, carrier: &'a CarrierId, by: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(self.health.reset(carrier, by, "a test call was answered"))
     }
 
     fn take_operator_words(&self) -> BoxFuture<'_, Result<(), RefreshError>> {

@@ -130,6 +130,9 @@ pub enum Rejection {
         /// The campaign that the route is for.
         campaign: String,
     },
+    /// The carrier is new, and nobody has tested it.
+    #[error("staged: `crankback carrier test` makes it active")]
+    Staged,
     /// The carrier is not fit for the call, or the operator takes it out.
     #[error("{reason}")]
     Unfit {
@@ -152,6 +155,7 @@ impl Rejection {
             Self::AttemptLimit { .. } => "attempt_limit",
             Self::OutsideSchedule { .. } => "outside_schedule",
             Self::OtherCampaign { .. } => "other_campaign",
+            Self::Staged => "staged",
             Self::Unfit { .. } => "unfit",
         }
     }
@@ -183,6 +187,7 @@ mod tests {
                 route: 1,
                 campaign: String::new(),
             },
+            Rejection::Staged,
             Rejection::Unfit {
                 reason: LeftOut::OnlyAnother { carrier: String::new() },
             },

@@ -147,6 +147,9 @@ impl<'a> Planner<'a> {
             .carriers
             .get(&route.carrier)
             .ok_or(Rejection::CarrierUnavailable)?;
+        if carrier.is_staged {
+            return Err(Rejection::Staged);
+        }
         let wire_number =
             wire_number(canonical, route.number_format.as_ref(), carrier, entries).map_err(|error| unproven(&error))?;
         Ok(Candidate {

@@ -5,11 +5,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::admission::CarrierLimits;
-use crate::carrier::{CallLimits, CarrierId, Timers};
+use crate::carrier::{CallLimits, CarrierId, NumberFormat, Timers};
 use crate::config::Engine;
 use crate::health::{OperatorSetting, OperatorWord, OperatorWords};
 use crate::store::{CarrierSettingsRow, RoutingTables};
 use crate::verdict::{CarrierPolicies, CarrierPolicy, FailoverAfter183, OverrideError, Overrides, Rulebook};
+use crate::vicidial::carriers::EVERY_SERVER;
 
 /// Something set about a carrier that cannot be used and is passed over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +56,12 @@ pub enum SettingError {
         /// The word.
         word: String,
     },
+    /// A status that is not known: the carrier counts as active.
+    #[error("unknown word {word:?}; known are staged and active")]
+    Status {
+        /// The word.
+        word: String,
+    },
     /// The operator's word is not known: the carrier counts as enabled.
     #[error("unknown word {word:?}; known are enabled, disabled, draining and only")]
     OperatorWord {
@@ -63,8 +70,24 @@ pub enum SettingError {
     },
 }
 
-/// The `server_ip` of a carrier that every dialer uses.
-const EVERY_SERVER: &str = "0.0.0.0";
+/// The status of a carrier that no route goes to before it is tested.
+pub const STAGED: &str = "staged";
+/// The status of every other carrier; it may be left out.
+pub const ACTIVE: &str = "active";
+
+/// Whether no route goes to the carrier. A word that is not known is as if it were not set.
+pub(super) fn is_staged(row: &CarrierSettingsRow) -> bool {
+    row.status.as_deref() == Some(STAGED)
+}
+
+/// How the carrier wants its numbers, where that is set; it applies to the canonical number.
+pub(super) fn number_format(row: &CarrierSettingsRow) -> Option<NumberFormat> {
+    let is_set = row.strip_prefix.is_some() || row.add_prefix.is_some();
+    is_set.then(|| NumberFormat {
+        strip: row.strip_prefix.map_or(0, |strip| strip as usize),
+        prefix: row.add_prefix.clone().unwrap_or_default(),
+    })
+}
 
 /// The timers of a carrier: its own, and those of the configuration where it has none.
 pub(super) fn timers(row: Option<&CarrierSettingsRow>, default: Timers) -> Timers {
@@ -104,6 +127,13 @@ pub(super) fn policies(rows: &[CarrierSettingsRow], rules: &Rulebook) -> (Carrie
         };
         if let Err(error) = operator(row) {
             told(OPERATOR, error);
+        }
+        if let Some(word) = row
+            .status
+            .as_ref()
+            .filter(|word| ![STAGED, ACTIVE].contains(&word.as_str()))
+        {
+            told("status", SettingError::Status { word: word.clone() });
         }
         let policy = CarrierPolicy {
             fakes_progress: row.fakes_progress.unwrap_or_default(),

@@ -27,7 +27,7 @@ pub struct Limits {
     pub request_bytes: usize,
     /// From the connection, or the last reply, to the end of the next request.
     pub idle: Duration,
-    /// From the request to the reply.
+    /// From the request to the reply, beside what a request takes by its nature.
     pub work: Duration,
     /// How long a client may take to read its reply.
     pub write: Duration,
@@ -125,17 +125,18 @@ async fn perform(handlers: &Arc<Handlers>, actor: &Actor, line: &[u8], limits: L
             );
         }
     };
+    let work_limit = limits.work + request.takes();
     // A task of its own: a command that was begun is carried out to its end, whatever becomes of the connection.
     let (handlers, actor) = (Arc::clone(handlers), actor.clone());
     let work = tokio::spawn(async move { handlers.handle(&actor, request).await });
-    match tokio::time::timeout(limits.work, work).await {
+    match tokio::time::timeout(work_limit, work).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(error)) => refusal("internal", format!("the daemon could not answer: {error}")),
         Err(_elapsed) => refusal(
             "timeout",
             format!(
                 "not done within {} s; it may still be carried out: look before you try again",
-                limits.work.as_secs()
+                work_limit.as_secs()
             ),
         ),
     }

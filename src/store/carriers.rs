@@ -9,7 +9,7 @@ use super::transaction::{Row, Transaction, Value, whole};
 
 const COLUMNS: &str = "carrier_id, guard_ms, progress_ms, fakes_progress, failover_after_183, preset, verdicts, max_channels, \
                        max_cps, operator_state, operator_by, operator_reason, operator_since_ms, operator_until_ms, ring_ms, setup_ms, \
-                       max_attempts, engine";
+                       max_attempts, engine, status, strip_prefix, add_prefix, upstream_group, tested_ms, tested_digest";
 
 pub(super) const TABLE: OwnTable = OwnTable {
     name: "crankback_carriers",
@@ -56,6 +56,18 @@ pub struct CarrierSettingsRow {
     pub max_attempts: Option<u32>,
     /// Who places the legs of calls that enter by its dialplan line, a word.
     pub engine: Option<String>,
+    /// Whether routes may choose it, a word.
+    pub status: Option<String>,
+    /// Characters dropped from the front of the canonical number.
+    pub strip_prefix: Option<u32>,
+    /// Put before what is left.
+    pub add_prefix: Option<String>,
+    /// Carriers of one group fail together.
+    pub upstream_group: Option<String>,
+    /// When a test call was last answered, milliseconds since 1970.
+    pub tested_ms: Option<i64>,
+    /// Stands for what the carrier was then.
+    pub tested_digest: Option<String>,
 }
 
 impl Store {
@@ -113,7 +125,7 @@ fn put(transaction: &mut dyn Transaction, row: &CarrierSettingsRow) -> Result<()
         let value = text.as_ref().map(|text| whole(&url, column, text, width));
         Ok::<_, StoreError>(value.transpose()?.unwrap_or(Value::Null))
     };
-    let parameters: [Value; 18] = [
+    let parameters: [Value; 24] = [
         whole(&url, "carrier_id", &row.carrier_id, 15)?,
         row.guard_ms.map(i64::from).into(),
         row.progress_ms.map(i64::from).into(),
@@ -132,6 +144,12 @@ fn put(transaction: &mut dyn Transaction, row: &CarrierSettingsRow) -> Result<()
         row.setup_ms.map(i64::from).into(),
         row.max_attempts.map(i64::from).into(),
         text("engine", &row.engine, 8)?,
+        text("status", &row.status, 16)?,
+        row.strip_prefix.map(i64::from).into(),
+        text("add_prefix", &row.add_prefix, 32)?,
+        text("upstream_group", &row.upstream_group, 64)?,
+        row.tested_ms.into(),
+        text("tested_digest", &row.tested_digest, 16)?,
     ];
     let marks = vec!["?"; parameters.len()].join(", ");
     let sql = format!("REPLACE INTO crankback_carriers ({COLUMNS}) VALUES ({marks})");
@@ -158,5 +176,11 @@ fn row(row: &Row) -> Result<CarrierSettingsRow, StoreError> {
         setup_ms: row.optional_integer("setup_ms")?,
         max_attempts: row.optional_integer("max_attempts")?,
         engine: row.optional_text("engine")?,
+        status: row.optional_text("status")?,
+        strip_prefix: row.optional_integer("strip_prefix")?,
+        add_prefix: row.optional_text("add_prefix")?,
+        upstream_group: row.optional_text("upstream_group")?,
+        tested_ms: row.optional_integer("tested_ms")?,
+        tested_digest: row.optional_text("tested_digest")?,
     })
 }

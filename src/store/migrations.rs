@@ -94,6 +94,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/0011_vicidial_admin_log.sqlite.sql"),
         only: Some(Dialect::Sqlite),
     },
+    Migration {
+        version: 12,
+        name: "carrier_overlay",
+        sql: include_str!("../../sql/0012_carrier_overlay.sql"),
+        only: None,
+    },
 ];
 
 /// The version that the newest migration leads to.

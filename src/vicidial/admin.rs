@@ -77,6 +77,14 @@ impl AdminError {
     }
 }
 
+/// Whether the screen would take every value of a new row.
+///
+/// # Errors
+/// The first value that it would alter or refuse.
+pub fn check(row: &CarrierRow) -> Result<(), AdminError> {
+    Ok(screen::check(row)?)
+}
+
 /// Adds a carrier. Run again with the same row it does what an earlier run left undone, whatever `active` has become since.
 ///
 /// # Errors

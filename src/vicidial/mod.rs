@@ -9,5 +9,6 @@ pub mod carriers;
 pub mod contract;
 pub mod dial_line;
 pub mod edits;
+pub mod new_carrier;
 pub mod recent_channels;
 pub mod sip_server;

@@ -87,7 +87,7 @@ impl Dialer {
 
     pub(super) fn carrier(&self, id: &str, server_ip: &str, active: &str, dialplan: &str) {
         let account = format!(
-            "[{}]\ntype = wizard\nremote_hosts = 192.0.2.10:5060\n",
+            "[{0}]\ntype = wizard\nremote_hosts = sip.{0}.example:5060\n",
             id.to_lowercase()
         );
         self.database()

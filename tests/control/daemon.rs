@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use crankback::carrier::CarrierId;
 use crankback::config::Settings;
 use crankback::control::{AriStatus, CallCounts, CarrierNow, Daemon, RefreshError, StatusView, TablesStatus};
+use crankback::engine::stasis::{TestCall, TestCallError, TestEnd, TestedCall};
 use crankback::engine::{CallIdentity, LiveCall, LiveState, now};
 use crankback::health::HealthView;
 use crankback::snapshot::Snapshot;
@@ -26,6 +27,12 @@ pub(super) struct FakeDaemon {
     /// Times that it was made to read the words of operators.
     pub(super) words_taken: AtomicUsize,
     pub(super) connected: AtomicBool,
+    /// How the next test call ends; none was placed where it is `None`.
+    pub(super) test_call_end: Mutex<Option<TestEnd>>,
+    /// The test calls that were asked for.
+    pub(super) test_calls: Mutex<Vec<TestCall>>,
+    /// The carriers that somebody has seen work.
+    pub(super) working: Mutex<Vec<CarrierId>>,
     /// Refreshes wait here; closed to hold them up.
     pub(super) gate: Semaphore,
 }
@@ -43,6 +50,9 @@ impl FakeDaemon {
             refresh_fails: AtomicBool::new(false),
             words_taken: AtomicUsize::new(0),
             connected: AtomicBool::new(true),
+            test_call_end: Mutex::default(),
+            test_calls: Mutex::default(),
+            working: Mutex::default(),
             gate: Semaphore::new(1),
         })
     }
@@ -124,6 +134,23 @@ impl Daemon for FakeDaemon {
     fn carriers(&self) -> BoxFuture<'_, HashMap<CarrierId, CarrierNow>> {
         let carriers = self.carriers.lock().unwrap().clone();
         Box::pin(async { carriers })
+    }
+
+    fn place_test_call(&self, call: TestCall) -> BoxFuture<'_, Result<TestedCall, TestCallError>> {
+        self.test_calls.lock().unwrap().push(call);
+        let end = self.test_call_end.lock().unwrap().take();
+        Box::pin(async {
+            Ok(TestedCall {
+                rungs: Vec::new(),
+                pdd: None,
+                end: end.ok_or(TestCallError::Busy)?,
+            })
+        })
+    }
+
+    fn carrier_works<'a>(&'a self, carrier: &'a CarrierId, _by: &'a str) -> BoxFuture<'a, ()> {
+        self.working.lock().unwrap().push(carrier.clone());
+        Box::pin(async {})
     }
 
     fn take_operator_words(&self) -> BoxFuture<'_, Result<(), RefreshError>> {

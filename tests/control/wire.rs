@@ -1,6 +1,8 @@
 //! The wire's words are an interface: they must not change by accident.
 
-use crankback::control::{Attempts, CarrierOperate, Command, Explain, Numbers, Query, Request, RouteAdd};
+use crankback::control::{
+    Attempts, CarrierAdd, CarrierOperate, CarrierTest, Command, Explain, Numbers, Query, Request, RouteAdd,
+};
 use crankback::health::OperatorWord;
 
 fn query(query: Query) -> Request {
@@ -51,6 +53,15 @@ fn requests_have_stable_words() {
             r#"{"command":{"name":"route_add","entry":"PRIMARY","carrier":"BACKUP","priority":3,"campaign":null,"numbers":{"prefix":"1312"},"schedule":null,"strip":1,"add_prefix":null}}"#,
         ),
         (
+            Request::Command(Command::CarrierTest(CarrierTest {
+                id: "A".into(),
+                number: "13125550100".into(),
+                caller_id: None,
+                ring_s: 30,
+            })),
+            r#"{"command":{"name":"carrier_test","id":"A","number":"13125550100","caller_id":null,"ring_s":30}}"#,
+        ),
+        (
             Request::Command(Command::RouteRemove { id: 3 }),
             r#"{"command":{"name":"route_remove","id":3}}"#,
         ),
@@ -96,4 +107,14 @@ fn what_is_left_out_has_a_default_and_what_is_unknown_is_refused() {
     ] {
         assert!(serde_json::from_str::<Request>(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn a_carrier_is_described_in_stable_words() {
+    let text = r#"{"id":"A","kind":"register_trunk","host":"sip.a.example:5070","transport":"tcp","transport_section":null,"user":"u","password":"p","codecs":["ulaw"],"strip":1,"prefix":"+","pattern":null,"protocol":"PJSIP_WIZ","context":null,"all_servers":true,"upstream_group":null}"#;
+    let add: CarrierAdd = serde_json::from_str(text).expect("is understood");
+    assert_eq!(serde_json::to_string(&add).expect("JSON"), text);
+    let least: CarrierAdd =
+        serde_json::from_str(r#"{"id":"A","kind":"iax2","host":"dynamic"}"#).expect("the rest may be left out");
+    assert_eq!((least.codecs.len(), least.all_servers), (0, false));
 }

@@ -34,6 +34,12 @@ async fn what_is_set_comes_back_and_can_be_taken_back(stage: Stage) {
         setup_ms: Some(15_000),
         max_attempts: Some(2),
         engine: Some("agi".into()),
+        status: Some("staged".into()),
+        strip_prefix: Some(1),
+        add_prefix: Some("+1".into()),
+        upstream_group: Some("big wholesale".into()),
+        tested_ms: Some(1_795_220_187_000),
+        tested_digest: Some("0123456789abcdef".into()),
     };
     let empty = CarrierSettingsRow {
         carrier_id: "PRIMARY".into(),

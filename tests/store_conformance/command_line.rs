@@ -92,7 +92,7 @@ async fn migrate_says_what_it_applied(stage: Stage) {
     assert_eq!(
         text,
         format!(
-            "{url}: applied 0001_routes_and_attempts, 0002_vicidial_tables, 0003_audit, 0004_vicidial_edits, 0005_carriers, 0006_carrier_limits, 0007_attempt_evidence, 0008_health, 0009_carrier_engine, 0010_originals, 0011_vicidial_admin_log\n"
+            "{url}: applied 0001_routes_and_attempts, 0002_vicidial_tables, 0003_audit, 0004_vicidial_edits, 0005_carriers, 0006_carrier_limits, 0007_attempt_evidence, 0008_health, 0009_carrier_engine, 0010_originals, 0011_vicidial_admin_log, 0012_carrier_overlay\n"
         )
     );
     let json = program.run(&scene.url(), &["-o", "json", "db", "migrate"]).json(0);

@@ -75,13 +75,13 @@ pub(super) async fn remove_bridge(ari: &Client, caller: &str) {
 }
 
 /// Evaluated by the `channelvars` entry of `ari.conf` on every event: the last SIP response of the leg.
-const SHOW_REPLY: (&str, &str) = ("CB_RX_1", "${HANGUPCAUSE(${CHANNEL},tech)}");
+pub(super) const SHOW_REPLY: (&str, &str) = ("CB_RX_1", "${HANGUPCAUSE(${CHANNEL},tech)}");
 /// Runs the `h` of the context in which a redirected leg ends; such a leg runs none by itself.
 const ON_HANGUP: (&str, &str) = ("CHANNEL(hangup_handler_push)", "crankback-leg,h,1");
 
 /// Where Asterisk looks for the user part of a 302's Contact, which it follows by itself: a context in which nothing can be
 /// dialled. Otherwise it is the trunk's own.
-const NO_FORWARDING: (&str, &str) = ("FORWARD_CONTEXT", HANGUP_CONTEXT);
+pub(super) const NO_FORWARDING: (&str, &str) = ("FORWARD_CONTEXT", HANGUP_CONTEXT);
 const HANGUP_CONTEXT: &str = "crankback-hangup";
 
 /// Tells another process whose a leg is before it is answered; afterwards its application arguments do.

@@ -528,7 +528,7 @@ impl Rig {
         self.asterisk.bridge_count().await
     }
 
-    async fn wait_until_unreachable(&self) -> Result<(), LabError> {
+    pub async fn wait_until_unreachable(&self) -> Result<(), LabError> {
         let began = Instant::now();
         while !self
             .asterisk

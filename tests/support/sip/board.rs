@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::digest::Login;
 use super::message::Message;
 use super::number_plan::NumberPlan;
 use super::record::{CallRecord, Direction, Moment, Packet};
@@ -30,6 +31,7 @@ pub(super) struct Settings {
     pub(super) plan: NumberPlan,
     pub(super) options: Reply,
     pub(super) register: Reply,
+    pub(super) login: Option<Login>,
     pub(super) timers: SipTimers,
     pub(super) keep_records: bool,
 }
@@ -40,6 +42,7 @@ impl Default for Settings {
             plan: NumberPlan::default(),
             options: Reply::Code(200),
             register: Reply::Code(200),
+            login: None,
             timers: SipTimers::default(),
             keep_records: true,
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::dialog::Dialog;
+use super::digest::challenge;
 use super::header::{NameAddr, user_of};
 use super::media::CallMedia;
 use super::message::{Message, StartLine};
@@ -118,7 +119,7 @@ impl Call {
                         return self.refuse(Refusal::code(code), house);
                     }
                 }
-                Step::Challenge(code) if self.brings_credentials(code) => {}
+                Step::Challenge(code) if self.brings_credentials(code, house) => {}
                 Step::Challenge(code) => return self.challenge(code, house),
                 Step::NeedsCodec {
                     payload_type,
@@ -290,14 +291,16 @@ impl Call {
         AudioLine::parse(&self.invite.body_text()).is_some_and(|offer| offer.payload_types.contains(&payload_type))
     }
 
-    fn brings_credentials(&self, code: u16) -> bool {
+    fn brings_credentials(&self, code: u16, house: &House) -> bool {
         let name = if code == 407 {
             "Proxy-Authorization"
         } else {
             "Authorization"
         };
         let nonce = format!("nonce=\"{}\"", self.tag);
-        self.invite.headers_named(name).any(|value| value.contains(&nonce))
+        let login = house.board.settings().login.clone();
+        let mut answers = self.invite.headers_named(name);
+        answers.any(|value| value.contains(&nonce) && login.as_ref().is_none_or(|login| login.answers(value, "INVITE")))
     }
 
     fn challenge(&mut self, code: u16, house: &mut House) {
@@ -306,10 +309,7 @@ impl Call {
         } else {
             "WWW-Authenticate"
         };
-        let value = format!(
-            "Digest realm=\"{}\", nonce=\"{}\", algorithm=MD5, qop=\"auth\"",
-            house.name, self.tag
-        );
+        let value = challenge(&house.name, &self.tag);
         let response = respond(&self.invite, &self.wire, code, None, Some(&self.tag)).with(name, value);
         self.enter(Phase::Challenged);
         self.note_end(Outcome::Refused(code), house);

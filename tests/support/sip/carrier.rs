@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::board::{Board, Reply};
+use super::digest::Login;
 use super::record::CallRecord;
 use super::script::Script;
 use super::server::{House, Input, Server};
@@ -131,6 +132,15 @@ impl FakeCarrier {
     /// How it takes REGISTER; 200 from the start.
     pub fn set_register_reply(&self, reply: Reply) {
         self.board.settings().register = reply;
+    }
+
+    /// Asks every REGISTER for this login, and lets challenged INVITEs (`Script::challenge`) through with nothing else. Without
+    /// it nobody has to register, and any password is good for an INVITE.
+    pub fn require_login(&self, user: &str, password: &str) {
+        self.board.settings().login = Some(Login {
+            user: user.to_owned(),
+            password: password.to_owned(),
+        });
     }
 
     /// Other timer values than RFC 3261's, to make tests of retransmission short.

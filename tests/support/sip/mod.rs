@@ -13,6 +13,7 @@
 //! | `stats.rs`, `record.rs`, `board.rs` | what the carrier counted, what it noted of each call, where both are kept |
 //! | `server.rs` | the one task that owns all calls: finds the call a packet belongs to |
 //! | `call.rs`, `dialog.rs` | one call: its INVITE transaction, and its life after the answer |
+//! | `digest.rs` | challenges, and whether an answer knows the password |
 //! | `timers.rs` | RFC 3261 timer values and the queue of what is due |
 //! | `message.rs`, `header.rs`, `reply.rs` | SIP text: messages, header values, responses to a request |
 //! | `transport.rs`, `framing.rs` | sockets, and where a message ends on a TCP stream |
@@ -29,6 +30,7 @@ mod board;
 mod call;
 mod carrier;
 mod dialog;
+mod digest;
 mod framing;
 mod header;
 mod media;

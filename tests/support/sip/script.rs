@@ -30,7 +30,7 @@ pub enum Step {
         media: Option<Media>,
     },
     /// Send this challenge (401 or 407) unless the INVITE answers it already; the script starts over for the next INVITE.
-    /// Any password is accepted: only the nonce is compared.
+    /// Any password is accepted, unless the carrier requires a login: only the nonce is compared.
     Challenge(u16),
     /// Refuse with this code an offer without this codec; the call is carried with it.
     NeedsCodec {

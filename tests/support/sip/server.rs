@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::board::{Board, Reply};
 use super::call::{Call, Fate, Phase};
+use super::digest::challenge;
 use super::header::{NameAddr, transaction_key};
 use super::message::{Message, StartLine};
 use super::record::{Direction, Moment};
@@ -129,6 +130,9 @@ impl Server {
             StartLine::Response { .. } => self.on_response(&message, moment),
             StartLine::Request { method, .. } => {
                 let wire = wire_for_responses(&message, &wire);
+                if wire.transport == Transport::Tcp && ["OPTIONS", "REGISTER"].contains(&method.as_str()) {
+                    self.house.board.count(|stats| stats.outside_over_tcp += 1);
+                }
                 match method.as_str() {
                     "INVITE" => self.on_invite(message, wire, moment),
                     "ACK" => self.on_ack(&message, moment),
@@ -212,8 +216,22 @@ impl Server {
 
     fn on_register(&self, request: &Message, wire: &Wire) {
         self.house.board.count(|stats| stats.registers += 1);
-        let reply = self.house.board.settings().register;
-        self.answer_outside(request, wire, reply);
+        let (reply, login) = {
+            let settings = self.house.board.settings();
+            (settings.register, settings.login.clone())
+        };
+        let Some(login) = login else {
+            return self.answer_outside(request, wire, reply);
+        };
+        let mut answers = request.headers_named("Authorization");
+        if answers.any(|answer| login.answers(answer, "REGISTER")) {
+            self.house.board.count(|stats| stats.registers_with_login += 1);
+            return self.answer_outside(request, wire, reply);
+        }
+        // The nonce of one registration: whoever comes back with it has read this challenge.
+        let nonce = request.header("Call-ID").unwrap_or_default();
+        let response = respond(request, wire, 401, None, Some(NO_CALL_TAG));
+        wire.send(&response.with("WWW-Authenticate", challenge(&self.house.name, nonce)));
     }
 
     /// Answers a request outside of calls; a REGISTER finds its own Contact and Expires in the answer.

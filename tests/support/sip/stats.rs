@@ -31,6 +31,10 @@ pub struct Stats {
     pub options: u64,
     /// REGISTERs as they arrived, retransmissions included.
     pub registers: u64,
+    /// REGISTERs that brought the login that the carrier wants, retransmissions included.
+    pub registers_with_login: u64,
+    /// OPTIONS and REGISTERs that came over TCP.
+    pub outside_over_tcp: u64,
     /// Requests answered with 481 because no call matched.
     pub unmatched: u64,
     /// Packets that were not SIP.

@@ -16,6 +16,7 @@ mod logs;
 mod machines;
 mod mariadb;
 mod media;
+mod new_carriers;
 mod operator;
 mod operator_word;
 mod own_limits;
@@ -244,6 +245,25 @@ pub const ALL: &[Scenario] = scenarios![
     "health: dead primary over a kill of the daemon" Short => health::killed,
     "health: disabled by the operator" Short => health::disabled,
     "health: 200 calls in a second, primary dead" Short => health::burst,
+    "new carrier, PJSIP, by address" Short => new_carriers::pjsip_by_address,
+    "new carrier, PJSIP, by login" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::pjsip_by_login,
+    "new carrier, PJSIP, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::pjsip_registers,
+    "new carrier, PJSIP wizard, by address" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::wizard_by_address,
+    "new carrier, PJSIP wizard, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::wizard_registers,
+    "new carrier, PJSIP over TCP, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::pjsip_over_tcp,
+    "new carrier, PJSIP wizard over TCP, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::wizard_over_tcp,
+    "new carrier, chan_sip, by address" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::chan_sip_by_address,
+    "new carrier, chan_sip, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::chan_sip_registers,
+    "new carrier, IAX2, by login" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::iax2_by_login,
     "10,000 calls, memory" Long => load::growth,
     "soak: every end of a call, over and over" Long only(Stasis, "the engines take turns: once is enough") => load::soak,
 ];
