@@ -9,6 +9,7 @@ use crankback::vicidial::dial_line::wrap_dialplan_entry;
 use tempfile::TempDir;
 
 use crate::capture::Ports;
+use crate::process::cpu_of;
 use crate::sipp::{self, Carrier, Running};
 use crate::support::asterisk::{ARI_PASSWORD, ARI_USER, Asterisk, AsteriskConfig, Trunk};
 use crate::support::error::{IoContext, LabError};
@@ -18,8 +19,6 @@ use crate::{Primary, Way};
 
 /// For what is left of a block to end.
 const DRAIN: Duration = Duration::from_secs(60);
-/// Clock ticks a second in `/proc/PID/stat`: Linux tells user space 100 on every machine that this runs on.
-const TICKS_PER_SECOND: u64 = 100;
 
 /// Who a caller is: `d` (plain `Dial()`), `a` or `s` before the number says who carries the call.
 const CALLERS: &str = "[through-local]\n\
@@ -217,20 +216,6 @@ impl Stand {
     fn cpu(&self) -> Result<(Duration, Duration), LabError> {
         Ok((cpu_of(self.asterisk.pid()?)?, cpu_of(self.daemon.pid())?))
     }
-}
-
-/// User and system time of a process with all its threads: proc(5), fields 14 and 15 of `stat`.
-fn cpu_of(pid: u32) -> Result<Duration, LabError> {
-    let path = format!("/proc/{pid}/stat");
-    let text = std::fs::read_to_string(&path).context(|| format!("read {path}"))?;
-    let behind_name = text.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    let ticks: u64 = behind_name
-        .split(' ')
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<u64>().ok())
-        .sum();
-    Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
 }
 
 /// Ports that nobody uses now; SIPp takes them at once.

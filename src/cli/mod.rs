@@ -37,6 +37,8 @@ use crate::config::{self, Source};
 use error::CliError;
 use output::{Answer, Exit, Format};
 
+pub use time::parse_span;
+
 /// Carrier failover for Asterisk and VICIdial.
 #[derive(Debug, Parser)]
 #[command(name = "crankback", version, arg_required_else_help = true)]

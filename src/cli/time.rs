@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::{Timestamp, Zoned};
 
 /// Reads `30s`, `10m`, `2h`, `1d`.
-pub(super) fn parse_span(text: &str) -> Result<Duration, &'static str> {
+///
+/// # Errors
+/// What to write instead, when it is none of that form.
+pub fn parse_span(text: &str) -> Result<Duration, &'static str> {
     const WRONG: &str = "write a number and s, m, h or d, for example 10m";
     let unit = text.chars().last().ok_or(WRONG)?;
     let seconds: u64 = match unit {

@@ -1,7 +1,7 @@
 //! Places calls as VICIdial does: the same `Originate` for each kind of call, with a call code of its own.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::agi_listener::{AgiListener, CallSettings};
 use super::ami::{Ami, ChannelRow, Originate, OriginateResponse, PendingOriginate};
@@ -15,6 +15,8 @@ pub const NATIVE_CONTEXT: &str = "native";
 
 /// How long an answered customer may take to be in a bridge.
 const BRIDGE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a placed call may take to have channels.
+const CHANNEL_LIMIT: Duration = Duration::from_secs(10);
 
 /// The number of the last lead called: shared, so that no two calls of a test process have the same code.
 static LAST_LEAD: AtomicU64 = AtomicU64::new(0);
@@ -52,7 +54,27 @@ impl Dialer {
     pub async fn auto_dial(&self, number: &str, context: &str, timeout: Duration) -> Result<PlacedCall, LabError> {
         let code = format!("V121000745{:010}", next_lead());
         let channel = format!("Local/{number}@{context}");
-        self.place(code, channel, DEFAULT_CONTEXT, AUTO_DIAL_EXTENSION, Some(timeout))
+        self.place(
+            code,
+            channel,
+            (DEFAULT_CONTEXT, AUTO_DIAL_EXTENSION),
+            Some(timeout),
+            &[],
+        )
+        .await
+    }
+
+    /// The same through crankback's line, with channel variables; once it is answered, the dialer's half waits at `extension`.
+    pub async fn auto_dial_with(
+        &self,
+        number: &str,
+        timeout: Duration,
+        extension: &str,
+        variables: &[(&str, &str)],
+    ) -> Result<PlacedCall, LabError> {
+        let code = format!("V121000745{:010}", next_lead());
+        let channel = format!("Local/{number}@{DEFAULT_CONTEXT}");
+        self.place(code, channel, (DEFAULT_CONTEXT, extension), Some(timeout), variables)
             .await
     }
 
@@ -69,7 +91,8 @@ impl Dialer {
             },
         );
         let channel = format!("Local/{AGENT_CONFERENCE}@default");
-        self.place(code, channel, context, number, Some(dial_timeout)).await
+        self.place(code, channel, (context, number), Some(dial_timeout), &[])
+            .await
     }
 
     /// A third party that an agent calls into the conference (DC): the carrier's entry runs on `Local;2`.
@@ -79,11 +102,31 @@ impl Dialer {
         self.place(
             code,
             format!("Local/{number}@{context}"),
-            DEFAULT_CONTEXT,
-            AGENT_CONFERENCE,
+            (DEFAULT_CONTEXT, AGENT_CONFERENCE),
             None,
+            &[],
         )
         .await
+    }
+
+    /// The half of the call that the dialer holds, as soon as it is there: hanging it up is the dialer giving up.
+    pub async fn half_of(&self, call: &PlacedCall) -> Result<ChannelRow, LabError> {
+        let began = Instant::now();
+        loop {
+            let rows = self.ami.core_show_channels().await?;
+            let is_it =
+                |row: &ChannelRow| row.caller_id_name == call.code && row.is_local() && row.name.ends_with(";1");
+            if let Some(half) = rows.into_iter().find(is_it) {
+                return Ok(half);
+            }
+            if began.elapsed() > CHANNEL_LIMIT {
+                return Err(LabError::Timeout {
+                    what: format!("dialer's half of {}", call.code),
+                    after: CHANNEL_LIMIT,
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Takes an answered customer over, as VICIdial's agent-side script does at the answer of an auto-dialed call: the
@@ -125,9 +168,9 @@ impl Dialer {
         &self,
         code: String,
         channel: String,
-        context: &str,
-        extension: &str,
+        (context, extension): (&str, &str),
         timeout: Option<Duration>,
+        variables: &[(&str, &str)],
     ) -> Result<PlacedCall, LabError> {
         let originate = Originate {
             channel,
@@ -135,7 +178,10 @@ impl Dialer {
             extension: extension.to_owned(),
             caller_id: format!("\"{code}\" <{}>", self.caller_number),
             timeout,
-            variables: Vec::new(),
+            variables: variables
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
             asynchronous: true,
         };
         let originate = self.ami.originate(&originate).await?;

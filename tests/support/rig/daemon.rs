@@ -203,11 +203,24 @@ impl Daemon {
 
     /// Resident memory in kB.
     pub fn resident_kb(&self) -> Result<u64, LabError> {
+        self.memory_kb("VmRSS")
+    }
+
+    /// Resident memory in kB that is not of files: neither the program itself nor its database in the page cache.
+    pub fn anonymous_kb(&self) -> Result<u64, LabError> {
+        self.memory_kb("RssAnon")
+    }
+
+    /// A line of `/proc/PID/status`.
+    fn memory_kb(&self, name: &str) -> Result<u64, LabError> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
             .context(|| "read the daemon's memory".to_owned())?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
-            .ok_or_else(|| LabError::Missing("no VmRSS".to_owned()))
+        let value = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value
+            .and_then(|value| value.trim().trim_end_matches(" kB").parse().ok())
+            .ok_or_else(|| LabError::Missing(format!("no {name}")))
     }
 
     /// Sends a signal.

@@ -8,8 +8,10 @@ pub mod daemon;
 mod entry;
 pub mod report;
 pub mod scenarios;
+pub mod soak;
 mod table;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -184,6 +186,17 @@ impl Rig {
         program: Program,
         progress: fn(&str),
     ) -> Result<Self, LabError> {
+        Self::start_with_files(version, engine, program, progress, Vec::new()).await
+    }
+
+    /// The same with files of Asterisk's configuration, name and content, in the place of the lab's.
+    pub async fn start_with_files(
+        version: AsteriskVersion,
+        engine: Engine,
+        program: Program,
+        progress: fn(&str),
+        files: Vec<(String, String)>,
+    ) -> Result<Self, LabError> {
         let root = Root::ensure(version, progress).await?;
         let start = |name| async move {
             FakeCarrier::start(name)
@@ -225,6 +238,7 @@ impl Rig {
         config
             .other_files
             .push(("pjsip_wizard.conf".to_owned(), table::wizard(primary.addr())));
+        config.other_files.extend(files);
         progress(&format!("starting Asterisk {version}"));
         let asterisk = Asterisk::start(&root, config).await?;
         let dialer = Dialer::new(asterisk.ami(), &agi);
@@ -400,6 +414,11 @@ impl Rig {
         table::run(&self.database(), statement)
     }
 
+    /// How many attempts are on record, by carrier; with a condition, only those that meet it.
+    pub fn attempt_rows(&self, condition: Option<&str>) -> Result<BTreeMap<String, u64>, LabError> {
+        table::attempts_by_carrier(&self.database(), condition.unwrap_or("TRUE"))
+    }
+
     /// The configuration file of this rig, for whoever wants to look at it by hand.
     pub fn config(&self) -> &std::path::Path {
         &self.config
@@ -407,7 +426,12 @@ impl Rig {
 
     /// A fresh number that goes through an entry.
     pub fn number(&self, entry: Entry) -> Number {
-        let wire = format!("1312{:07}", 2_000_000 + NUMBERS.fetch_add(1, Ordering::Relaxed));
+        self.number_in(entry, "312")
+    }
+
+    /// The same with an area code.
+    pub fn number_in(&self, entry: Entry, area: &str) -> Number {
+        let wire = format!("1{area}{:07}", 2_000_000 + NUMBERS.fetch_add(1, Ordering::Relaxed));
         Number {
             dialled: format!("{}{wire}", entry.prefix()),
             wire,

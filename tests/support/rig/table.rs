@@ -1,5 +1,6 @@
 //! The rig's carrier table, as an admin would have typed it on VICIdial's *Carriers* screen.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -119,6 +120,20 @@ pub fn run(database: &Path, statement: &str) -> Result<(), LabError> {
         connection.execute_batch(statement)
     };
     run().map_err(|error| LabError::Missing(format!("{statement}: {error}")))
+}
+
+/// The number of attempts that meet a condition, by carrier.
+pub fn attempts_by_carrier(database: &Path, condition: &str) -> Result<BTreeMap<String, u64>, LabError> {
+    let count = || -> rusqlite::Result<BTreeMap<String, u64>> {
+        let connection = rusqlite::Connection::open(database)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        let mut statement = connection.prepare(&format!(
+            "SELECT carrier_id, COUNT(*) FROM crankback_attempts WHERE {condition} GROUP BY carrier_id"
+        ))?;
+        let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+        rows.collect()
+    };
+    count().map_err(|error| LabError::Missing(format!("count attempts: {error}")))
 }
 
 /// Writes the rows where VICIdial would have them.

@@ -120,6 +120,10 @@ impl Board {
         self.records().values().cloned().collect()
     }
 
+    pub(super) fn has_call_to(&self, number: &str) -> bool {
+        self.records().values().any(|record| record.number == number)
+    }
+
     pub(super) fn active_call_ids(&self) -> Vec<String> {
         self.records()
             .values()

@@ -169,6 +169,11 @@ impl FakeCarrier {
         self.board.calls()
     }
 
+    /// Whether a call to this number is on record.
+    pub fn has_call_to(&self, number: &str) -> bool {
+        self.board.has_call_to(number)
+    }
+
     /// Call-IDs of the calls that are answered and not hung up.
     pub fn active_calls(&self) -> Vec<String> {
         self.board.active_call_ids()

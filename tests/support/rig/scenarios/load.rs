@@ -7,6 +7,7 @@ use super::super::super::dialer::PlacedCall;
 use super::super::super::error::LabError;
 use super::super::super::sip::{Answer, CallRecord, Refusal, Script};
 use super::super::report::Report;
+use super::super::soak::{self, Pace};
 use super::super::{BACKUP, DIAL_TIMEOUT, Entry, Rig, SOON};
 use super::{answers, auto_dial, refuses};
 
@@ -238,5 +239,14 @@ pub(super) async fn growth(rig: &mut Rig, report: &mut Report) -> Result<(), Lab
         carrier.keep_records(true);
         carrier.clear_scripts();
     }
+    Ok(())
+}
+
+/// Every way in which a call can end, for a minute; nothing is left. So many calls are out at once on any machine.
+pub(super) async fn soak(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    const LASTS: Duration = Duration::from_secs(60);
+    let outcome = soak::run(rig, LASTS, Pace::AtOnce(20), |_| {}).await?;
+    report.note(outcome.text());
+    report.check(format!("all holds: {:?}", outcome.broken), outcome.broken.is_empty());
     Ok(())
 }

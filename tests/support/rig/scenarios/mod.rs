@@ -278,6 +278,7 @@ pub const ALL: &[Scenario] = scenarios![
     "new carrier, IAX2, by login" Short only(Stasis, "what is written is the same for both engines")
         => new_carriers::iax2_by_login,
     "10,000 calls, memory" Long => load::growth,
+    "soak: every end of a call, over and over" Long only(Stasis, "the engines take turns: once is enough") => load::soak,
 ];
 
 /// A call that has ended, with what everybody saw of it.

@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 use crankback::control::StatusView;
 
 use super::super::super::agi_listener::{AgiKind, AgiRecord};
-use super::super::super::ami::ChannelRow;
-use super::super::super::dialer::PlacedCall;
 use super::super::super::error::LabError;
 use super::super::super::proxy::Wire;
 use super::super::super::sip::{CallRecord, FakeCarrier, Moment};
@@ -77,16 +75,6 @@ async fn received(rig: &Rig, carrier: &FakeCarrier, number: &Number, method: &st
     let what = format!("{method} at {} for {}", carrier.name(), number.wire);
     let came = || rig.seen(carrier, number).iter().find_map(|call| call.received(method));
     until(&what, came).await
-}
-
-/// The half of the call that the dialer holds: hanging it up is the dialer giving up.
-async fn dialers_half(rig: &Rig, call: &PlacedCall) -> Result<ChannelRow, LabError> {
-    eventually("the dialer's half of the call", || async {
-        let rows = rig.asterisk.ami().core_show_channels().await?;
-        let is_it = |row: &ChannelRow| row.caller_id_name == call.code && row.is_local() && row.name.ends_with(";1");
-        Ok(rows.into_iter().find(is_it))
-    })
-    .await
 }
 
 /// How often `h` ran on the channel that ran the carrier's entry.

@@ -10,9 +10,7 @@ use super::super::super::super::sip::{Answer, CallRecord, Outcome, Refusal, Scri
 use super::super::super::report::Report;
 use super::super::super::{BACKUP, Engine, Entry, Number, Rig, SOON};
 use super::super::{answers_and_waits, auto_dial, refuses};
-use super::{
-    behind_a_wire, dialers_half, eventually, nothing_left, received, responded, times_ended, until, without_the_wire,
-};
+use super::{behind_a_wire, eventually, nothing_left, received, responded, times_ended, until, without_the_wire};
 
 /// Rings until it is cancelled.
 fn rings() -> Script {
@@ -46,7 +44,7 @@ async fn hangs_up_during_the_request(rig: &mut Rig, report: &mut Report, held: P
     if held == Part::Answer {
         responded(rig, &rig.backup, &number, 180).await?;
     }
-    let half = dialers_half(rig, &call).await?;
+    let half = rig.dialer.half_of(&call).await?;
     rig.asterisk.ami().hangup(&half.name).await?;
     let end = rig.agi.wait_for_end(&call.code, SOON).await?;
     // By then the daemon knows that the caller is gone.
@@ -104,7 +102,7 @@ async fn hang_up_around(
         rig.primary.on_number(&number.wire, primary.clone());
         rig.backup.on_number(&number.wire, backup.clone());
         let call = auto_dial(rig, &number).await?;
-        let half = dialers_half(rig, &call).await?;
+        let half = rig.dialer.half_of(&call).await?;
         let invited = received(rig, &rig.primary, &number, "INVITE").await?;
         let offset = Duration::from_millis(offset_ms.unsigned_abs());
         let moment = if offset_ms < 0 {
@@ -201,7 +199,7 @@ pub(in super::super) async fn redirected_as_the_caller_ends(
         let number = rig.number(Entry::Primary);
         rig.primary.on_number(&number.wire, answers_and_waits());
         let call = auto_dial(rig, &number).await?;
-        let half = dialers_half(rig, &call).await?;
+        let half = rig.dialer.half_of(&call).await?;
         let customer = rig.dialer.take_customer(&call).await?;
         // The leg is on its way out of its bridge. The half may have ended by itself by now.
         let _ = ami.hangup(&half.name).await;
@@ -240,7 +238,7 @@ pub(in super::super) async fn redirected_in_a_gap(rig: &mut Rig, report: &mut Re
     let call = auto_dial(rig, &number).await?;
     report.check("the call is up", call.response().await?.answered);
     wire.cut();
-    let half = dialers_half(rig, &call).await?;
+    let half = rig.dialer.half_of(&call).await?;
     let customer = rig.dialer.take_customer(&call).await?;
     rig.asterisk.ami().hangup(&half.name).await?;
     let end = rig.agi.wait_for_end(&call.code, SOON).await?;

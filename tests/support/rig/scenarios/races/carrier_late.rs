@@ -11,8 +11,7 @@ use super::super::super::report::Report;
 use super::super::super::{BACKUP, Engine, Entry, Number, Rig, SOON};
 use super::super::{ANSWERED, Expected, answers, auto_dial, finish};
 use super::{
-    behind_a_wire, dialers_half, late_answers, nothing_left, received, responded, summary, times_ended, until,
-    without_the_wire,
+    behind_a_wire, late_answers, nothing_left, received, responded, summary, times_ended, until, without_the_wire,
 };
 
 /// The no-response guard is 4 s; a carrier that wakes up now is late.
@@ -51,7 +50,7 @@ pub(in super::super) async fn answers_a_cancel(rig: &mut Rig, report: &mut Repor
             .on_number(&number.wire, Script::new().trying().ringing().on_cancel(answers_anyway));
         let call = auto_dial(rig, &number).await?;
         responded(rig, &rig.primary, &number, 180).await?;
-        let half = dialers_half(rig, &call).await?;
+        let half = rig.dialer.half_of(&call).await?;
         rig.asterisk.ami().hangup(&half.name).await?;
         let end = rig.agi.wait_for_end(&call.code, SOON).await?;
         received(rig, &rig.primary, &number, "BYE").await?;
@@ -136,7 +135,7 @@ async fn late_answer_is_hung_up(rig: &mut Rig, report: &mut Report) -> Result<()
     let given_up = wire.hold(Part::Request, "DELETE /ari/channels/");
     let call = auto_dial(rig, &number).await?;
     responded(rig, &rig.primary, &number, 180).await?;
-    let half = dialers_half(rig, &call).await?;
+    let half = rig.dialer.half_of(&call).await?;
     rig.asterisk.ami().hangup(&half.name).await?;
     given_up.wait_until_caught(SOON).await?;
     report.equal("late answers before", late_answers(rig).await?, Some(0));
