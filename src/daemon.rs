@@ -189,8 +189,9 @@ pub async fn run(
         notify::Limits::default(),
         settings.server.ip.to_string(),
     );
-    let rows = &tables.published().snapshot.carrier_settings;
-    let words = Words::keep(rows, store.clone(), health.clone(), notifier.clone()).await;
+    // A copy: a reference would keep all that was read first for as long as the daemon runs.
+    let rows = tables.published().snapshot.carrier_settings.clone();
+    let words = Words::keep(&rows, store.clone(), health.clone(), notifier.clone()).await;
     let figures = CarrierFigures::open();
     tokio::spawn(health::tell_changes(health.clone(), metrics.clone(), notifier.clone()));
     let witnesses = Witnesses {

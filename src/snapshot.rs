@@ -40,8 +40,6 @@ pub struct Snapshot {
     pub carrier_states: Vec<(CarrierId, EditState)>,
     /// VICIdial will write this dialer's files and have Asterisk load them: what was edited is not in Asterisk yet.
     pub is_rebuild_due: bool,
-    /// The routes that could be understood.
-    pub routes: Vec<Route>,
     /// Routes that are left out because they could not be understood.
     pub route_problems: Vec<RouteProblem>,
     /// What the operator set about carriers.
@@ -110,6 +108,11 @@ pub async fn read(store: &Store, settings: &Arc<Settings>) -> Result<Snapshot, S
 }
 
 impl Snapshot {
+    /// The routes that could be understood, in the order in which they are tried.
+    pub fn routes(&self) -> &[Route] {
+        self.table.routes()
+    }
+
     /// The carriers whose calls a route may take: the one that it names, or every one that calls can come from.
     pub fn entries_of(&self, route: &Route) -> Vec<CarrierId> {
         match &route.entry {
@@ -200,17 +203,19 @@ impl Snapshot {
 
     /// Translates the rows, with the carriers as calls use them.
     pub fn with_carriers(
-        tables: RoutingTables,
+        mut tables: RoutingTables,
         carriers: CarrierTable,
         served: &ServedCarriers,
         settings: &Settings,
     ) -> Self {
         let is_rebuild_due = is_rebuild_due(&tables, settings);
         let limits = carrier_settings::limits(&tables, settings.server.ip);
-        let mut routes = Vec::new();
+        let mut routes = Vec::with_capacity(tables.routes.len());
         let mut route_problems = Vec::new();
-        for row in &tables.routes {
-            match route(row) {
+        let mut ids = Ids::default();
+        // Each row goes as it has been read: there may be a hundred thousand.
+        for row in std::mem::take(&mut tables.routes) {
+            match route(&row, &mut ids) {
                 Ok(route) => routes.push(route),
                 Err(error) => route_problems.push(RouteProblem { id: row.id, error }),
             }
@@ -252,14 +257,13 @@ impl Snapshot {
         });
         let digests = digests.collect();
         let upstreams = Upstreams::new(&carriers.accounts, &tables.carrier_settings);
-        let table = RouteTable::build(serving.clone(), routes.clone(), dial_prefixes.collect())
+        let table = RouteTable::build(serving.clone(), routes, dial_prefixes.collect())
             .with_attempt_limit(settings.call.max_attempts.into());
         Self {
             carriers: serving,
             carrier_problems: carriers.problems,
             carrier_states: served.states().map(|(id, state)| (id.clone(), state.clone())).collect(),
             is_rebuild_due,
-            routes,
             route_problems,
             carrier_settings: tables.carrier_settings,
             setting_problems,
@@ -285,7 +289,24 @@ pub fn is_rebuild_due(tables: &RoutingTables, settings: &Settings) -> bool {
     servers.any(|server| server.server_ip.trim() == own && server.is_rebuild_due)
 }
 
-fn route(row: &RouteRow) -> Result<Route, RouteError> {
+/// Carriers' ids, each kept once however many routes name it.
+#[derive(Default)]
+struct Ids(HashMap<String, CarrierId>);
+
+impl Ids {
+    fn of(&mut self, text: &str) -> CarrierId {
+        match self.0.get(text) {
+            Some(id) => id.clone(),
+            None => {
+                let id = CarrierId::from(text);
+                self.0.insert(text.to_owned(), id.clone());
+                id
+            }
+        }
+    }
+}
+
+fn route(row: &RouteRow, ids: &mut Ids) -> Result<Route, RouteError> {
     let columns = &row.route;
     let number_format = (columns.strip_prefix.is_some() || columns.add_prefix.is_some()).then(|| NumberFormat {
         strip: columns.strip_prefix.map_or(0, |strip| strip as usize),
@@ -293,10 +314,10 @@ fn route(row: &RouteRow) -> Result<Route, RouteError> {
     });
     Ok(Route {
         id: row.id,
-        entry: columns.entry_carrier_id.as_deref().map(CarrierId::from),
+        entry: columns.entry_carrier_id.as_deref().map(|id| ids.of(id)),
         campaign: columns.campaign_id.clone(),
         number_match: NumberMatch::parse(&columns.match_type, &columns.match_text)?,
-        carrier: CarrierId::from(columns.carrier_id.as_str()),
+        carrier: ids.of(&columns.carrier_id),
         priority: columns.priority,
         weight: columns.weight,
         schedule: columns.schedule.as_deref().map(str::parse).transpose()?,

@@ -78,7 +78,7 @@ fn routes(snapshot: &Snapshot, report: &mut Report) {
     for problem in &snapshot.route_problems {
         report.warning(format!("route {}", problem.id), problem, None);
     }
-    let enabled: Vec<&Route> = snapshot.routes.iter().filter(|route| route.enabled).collect();
+    let enabled: Vec<&Route> = snapshot.routes().iter().filter(|route| route.enabled).collect();
     if enabled.is_empty() {
         report.ok("routes", "none: every carrier stands alone, no call fails over");
     }
@@ -131,7 +131,7 @@ fn prove(route: &Route, snapshot: &Snapshot, report: &mut Report) -> bool {
 
 /// A carrier with backups whose dialplan entry dials by itself never uses them.
 fn hand_over(snapshot: &Snapshot, rows: &[CarrierRow], settings: &Settings, report: &mut Report) {
-    let enabled = snapshot.routes.iter().filter(|route| route.enabled);
+    let enabled = snapshot.routes().iter().filter(|route| route.enabled);
     let with_backups: BTreeSet<CarrierId> = enabled.flat_map(|route| snapshot.entries_of(route)).collect();
     let server_ip = settings.server.ip.to_string();
     let mut handed_over = 0;

@@ -14,7 +14,7 @@ use super::output::{Answer, effect, table};
 pub(super) enum Command {
     /// Make a carrier the backup of another
     Add(Add),
-    /// All routes
+    /// All routes, in the order in which they are tried
     List,
     /// Remove a route
     Remove {

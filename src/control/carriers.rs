@@ -257,12 +257,9 @@ impl CarrierView {
 
 /// The carriers that enabled routes of `entry` (or of any entry) lead to, each once, in order.
 fn backups(entry: &CarrierId, snapshot: &Snapshot) -> Vec<String> {
-    let mut routes: Vec<_> = snapshot
-        .routes
-        .iter()
-        .filter(|route| route.enabled && route.entry.as_ref().is_none_or(|of| of == entry) && route.carrier != *entry)
-        .collect();
-    routes.sort_by_key(|route| (route.priority, route.id));
+    let routes = snapshot.routes().iter();
+    let routes = routes
+        .filter(|route| route.enabled && route.entry.as_ref().is_none_or(|of| of == entry) && route.carrier != *entry);
     let mut backups = Vec::new();
     for route in routes {
         let carrier = route.carrier.to_string();

@@ -332,7 +332,7 @@ impl Handlers {
         let of_routes = snapshot.route_problems.iter().map(ToString::to_string);
         Ok(Reloaded {
             carriers: snapshot.carriers.len(),
-            routes: snapshot.routes.len(),
+            routes: snapshot.routes().len(),
             problems: of_carriers.chain(of_routes).collect(),
         })
     }

@@ -83,7 +83,7 @@ pub enum Query {
     },
     /// What would be written for a new carrier.
     CarrierAdd(CarrierAdd),
-    /// All routes.
+    /// All routes, in the order in which they are tried.
     Routes,
     /// What a call would do, and why.
     Explain(Explain),

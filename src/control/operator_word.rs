@@ -169,7 +169,7 @@ pub(super) fn left_without(
     let left = entries.filter_map(|entry| {
         let routes = || {
             snapshot
-                .routes
+                .routes()
                 .iter()
                 .filter(|route| route.enabled && takes(route, &entry.id))
         };

@@ -137,7 +137,7 @@ pub struct RouteRemovedView {
 
 pub(super) fn list(snapshot: &Snapshot) -> RoutesView {
     RoutesView {
-        routes: snapshot.routes.iter().map(RouteView::new).collect(),
+        routes: snapshot.routes().iter().map(RouteView::new).collect(),
         problems: snapshot.route_problems.iter().map(ToString::to_string).collect(),
     }
 }

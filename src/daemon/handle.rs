@@ -190,7 +190,7 @@ fn tables_status(published: &Published) -> TablesStatus {
         .filter(|(_, state)| *state != EditState::Active);
     TablesStatus {
         carriers: snapshot.carriers.len(),
-        routes: snapshot.routes.len(),
+        routes: snapshot.routes().len(),
         problems: snapshot.carrier_problems.len() + snapshot.route_problems.len(),
         read_ms: published.read_ms,
         checked_ms: published.checked_ms,

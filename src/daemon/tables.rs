@@ -285,7 +285,7 @@ fn tell(snapshot: &Snapshot, before: &ServedCarriers) {
     }
     info!(
         carriers = snapshot.carriers.len(),
-        routes = snapshot.routes.len(),
+        routes = snapshot.routes().len(),
         "tables read"
     );
 }

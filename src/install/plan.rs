@@ -341,7 +341,7 @@ fn chosen<'a>(
 ) -> Result<Vec<&'a CarrierRow>, InstallError> {
     let named: BTreeSet<String> = if wish.carriers.is_empty() {
         let snapshot = Snapshot::new(tables.clone(), settings);
-        let enabled = snapshot.routes.iter().filter(|route| route.enabled);
+        let enabled = snapshot.routes().iter().filter(|route| route.enabled);
         let with_backups = enabled
             .flat_map(|route| snapshot.entries_of(route))
             .map(|id| id.to_string());

@@ -70,6 +70,11 @@ impl RouteTable {
         }
     }
 
+    /// Every route, enabled or not: by priority, then id.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
     /// A carrier of the table.
     pub fn carrier(&self, id: &CarrierId) -> Option<&Carrier> {
         self.carriers.get(id).map(|planned| &planned.carrier)

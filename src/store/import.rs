@@ -159,7 +159,7 @@ fn page_after(table: &OwnTable, last: Option<&[Value]>) -> (String, Vec<Value>) 
 
 fn key_of(table: &OwnTable, row: &Row) -> Vec<Value> {
     let value = |column: &&str| {
-        let place = row.columns.iter().position(|name| name == column);
+        let place = row.head.columns.iter().position(|name| name == column);
         place
             .and_then(|place| row.values.get(place))
             .cloned()

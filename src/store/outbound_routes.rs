@@ -171,7 +171,8 @@ fn remove(transaction: &mut dyn Transaction, id: i64) -> Result<bool, StoreError
 /// All routes by id.
 pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<RouteRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM crankback_outbound_routes ORDER BY id");
-    transaction.query(&sql, &[])?.iter().map(row).collect()
+    let rows = transaction.query(&sql, &[])?.into_iter();
+    rows.map(|of_store| row(&of_store)).collect()
 }
 
 fn row(row: &Row) -> Result<RouteRow, StoreError> {

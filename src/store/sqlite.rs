@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params_fro
 use super::database::Access;
 use super::error::StoreError;
 use super::owner::IfMissing;
-use super::transaction::{Row, Transaction, Value};
+use super::transaction::{ResultHead, Row, Transaction, Value};
 use super::url::StoreUrl;
 
 /// How long a statement waits for another process (the command line beside the daemon) to finish its own.
@@ -100,14 +100,16 @@ struct SqliteTransaction<'a> {
 impl SqliteTransaction<'_> {
     fn rows(&self, sql: &str, parameters: &[Value]) -> rusqlite::Result<Vec<Row>> {
         let mut statement = self.inner.prepare_cached(sql)?;
-        let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
+        let head = Arc::new(ResultHead {
+            url: self.url.clone(),
+            columns: statement.column_names().map(str::to_owned).collect(),
+        });
         let rows = statement.query_map(params_from_iter(parameters), |row| {
-            let values = (0..columns.len())
+            let values = (0..head.columns.len())
                 .map(|index| row.get_ref(index).map(value))
                 .collect::<Result<_, _>>()?;
             Ok(Row {
-                url: self.url.clone(),
-                columns: Arc::clone(&columns),
+                head: Arc::clone(&head),
                 values,
             })
         })?;

@@ -88,12 +88,18 @@ pub(super) fn whole(url: &StoreUrl, column: &str, text: &str, width: usize) -> R
     })
 }
 
+/// What the rows of one result share: there may be a hundred thousand.
+#[derive(Debug)]
+pub(super) struct ResultHead {
+    /// The database that it came from, for error texts.
+    pub url: StoreUrl,
+    pub columns: Vec<String>,
+}
+
 /// One row of a result.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    /// The database that it came from, for error texts.
-    pub url: StoreUrl,
-    pub columns: Arc<[String]>,
+    pub head: Arc<ResultHead>,
     pub values: Vec<Value>,
 }
 
@@ -132,7 +138,7 @@ impl Row {
     }
 
     fn value(&self, column: &str) -> Result<&Value, StoreError> {
-        let position = self.columns.iter().position(|name| name == column);
+        let position = self.head.columns.iter().position(|name| name == column);
         position
             .and_then(|position| self.values.get(position))
             .ok_or_else(|| self.wrong(column, "in the result"))
@@ -140,6 +146,7 @@ impl Row {
 
     fn wrong(&self, column: &str, expected: &'static str) -> StoreError {
         let found = self
+            .head
             .columns
             .iter()
             .position(|name| name == column)
@@ -151,7 +158,7 @@ impl Row {
             Some(Value::Text(text)) => format!("{text:?}"),
         };
         StoreError::Value {
-            url: self.url.clone(),
+            url: self.head.url.clone(),
             column: column.to_owned(),
             found,
             expected,

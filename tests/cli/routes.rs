@@ -32,8 +32,8 @@ async fn a_backup_is_chosen_shown_and_taken_back() {
         .collect();
     let expected = [
         "ID ENTRY CAMPAIGN NUMBERS CARRIER PRIORITY SCHEDULE FORMAT ENABLED",
-        "1 PRIMARY TEST prefix 1312 BACKUP 3 always the carrier's own yes",
         "2 PRIMARY any any number BARE 2 always strip 1, add +44 yes",
+        "1 PRIMARY TEST prefix 1312 BACKUP 3 always the carrier's own yes",
     ];
     assert_eq!(lines, expected);
 

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::super::database::Access;
 use super::super::error::StoreError;
-use super::super::transaction::{Row, Statement, Transaction, Value};
+use super::super::transaction::{ResultHead, Row, Statement, Transaction, Value};
 use super::super::url::StoreUrl;
 use super::errors::{WHO_AM_I, is_unknown_table, name_account, translate};
 
@@ -136,17 +136,16 @@ impl Transaction for MariaDbTransaction<'_> {
         let connection = &mut self.connection;
         let rows = raced(self.runtime, self.deadline, async move {
             let mut result = connection.exec_iter(sql, positional(parameters)).await?;
-            let columns: Arc<[String]> = result
-                .columns_ref()
-                .iter()
-                .map(|column| column.name_str().into_owned())
-                .collect();
+            let columns = result.columns_ref().iter();
+            let head = Arc::new(ResultHead {
+                url: url.clone(),
+                columns: columns.map(|column| column.name_str().into_owned()).collect(),
+            });
             let rows: Vec<mysql_async::Row> = result.collect().await?;
             Ok(rows
                 .into_iter()
                 .map(|row| Row {
-                    url: url.clone(),
-                    columns: Arc::clone(&columns),
+                    head: Arc::clone(&head),
                     values: row.unwrap().into_iter().map(value).collect(),
                 })
                 .collect())
