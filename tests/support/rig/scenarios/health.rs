@@ -332,14 +332,7 @@ pub(super) async fn probes_dead_invites_fine(rig: &mut Rig, report: &mut Report)
     all_answered(rig, report, &calls).await?;
     for (reply, asked) in [(Reply::Code(503), 4), (Reply::Silence, 4)] {
         rig.primary.set_options_reply(reply);
-        let mut told = std::pin::pin!(options(rig, asked));
-        loop {
-            tokio::select! {
-                told = &mut told => break told?,
-                placed = offer(rig, 1, 1, |_| answers_briefly()) => calls.extend(placed?),
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        calls.extend(calls_until_asked(rig, asked).await?);
     }
     all_answered(rig, report, &calls).await?;
     report.equal(
@@ -349,6 +342,20 @@ pub(super) async fn probes_dead_invites_fine(rig: &mut Rig, report: &mut Report)
     );
     report.equal("changes of its state", states(rig), Vec::<String>::new());
     end(rig).await
+}
+
+/// Calls that the primary answers, until it has got so many OPTIONS.
+async fn calls_until_asked(rig: &Rig, asked: u64) -> Result<Calls, LabError> {
+    let mut calls = Calls::new();
+    let mut told = std::pin::pin!(options(rig, asked));
+    loop {
+        tokio::select! {
+            told = &mut told => break told?,
+            placed = offer(rig, 1, 1, |_| answers_briefly()) => calls.extend(placed?),
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(calls)
 }
 
 /// No calls, OPTIONS get 503: the first call already goes to the backup. Two good OPTIONS, and calls are back.
@@ -372,24 +379,33 @@ pub(super) async fn standby(rig: &mut Rig, report: &mut Report) -> Result<(), La
     end(rig).await
 }
 
-/// Five good seconds, five bad ones: after the first cool-down of 5 s comes one of 10 s, then one of 20 s.
+/// Five bad seconds, five good ones.
 pub(super) async fn flapping(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    const PER_SECOND: u32 = 8;
     begin(rig, &[QUICK_TRIALS]).await?;
-    let flaps = |index: u32| match (index / (5 * PER_SECOND)) % 2 {
+    let calls = offer(rig, 30 * FLAPPING_CALLS_PER_SECOND, FLAPPING_CALLS_PER_SECOND, flaps).await?;
+    all_answered(rig, report, &calls).await?;
+    failed_rarely(rig, report, &calls, &states(rig));
+    end(rig).await
+}
+
+const FLAPPING_CALLS_PER_SECOND: u32 = 8;
+
+/// What the primary does with one call of a row of them.
+fn flaps(index: u32) -> Script {
+    match (index / (5 * FLAPPING_CALLS_PER_SECOND)) % 2 {
         0 => refuses(503),
         _ => answers_briefly(),
-    };
-    let calls = offer(rig, 30 * PER_SECOND, PER_SECOND, flaps).await?;
-    all_answered(rig, report, &calls).await?;
-    let states = states(rig);
-    let (primary, backup) = reached(rig, &calls);
+    }
+}
+
+/// After the first cool-down of 5 s comes one of 10 s, then one of 20 s: within 30 s there is room for three.
+fn failed_rarely(rig: &Rig, report: &mut Report, calls: &Calls, states: &[String]) {
+    let (primary, backup) = reached(rig, calls);
     let failed = states.iter().filter(|state| *state == "failed").count();
     report.note(format!(
         "{primary} calls at the primary, {backup} at the backup: {states:?}"
     ));
     report.check(format!("it failed {failed} times in 30 s"), (1..=3).contains(&failed));
-    end(rig).await
 }
 
 /// Calls do not go through a carrier that the operator has taken out, not even where it stands alone.

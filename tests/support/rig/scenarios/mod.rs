@@ -249,6 +249,12 @@ pub const ALL: &[Scenario] = scenarios![
     "health: Asterisk's qualify, chan_sip or PJSIP" Short => health::qualify::of_the_old_driver,
     "health: dead primary over restarts" Short => health::restarts::storm,
     "health: silent primary over restarts" Short => health::restarts::silence,
+    "health: probes fine, INVITEs dead over restarts" Short only(Stasis, "what opens and closes is the same for both engines")
+        => health::restarts::probes_fine_invites_dead,
+    "health: probes dead, INVITEs fine over a restart" Short only(Stasis, "what opens and closes is the same for both engines")
+        => health::restarts::probes_dead_invites_fine,
+    "health: flapping over a restart" Short only(Stasis, "what opens and closes is the same for both engines")
+        => health::restarts::flapping,
     "health: the backup's limit over a kill in a burst" Short => health::restarts::limit,
     "health: back without OPTIONS" Long only(Stasis, "what opens and closes is the same for both engines")
         => health::restarts::back_without_options,

@@ -5,8 +5,10 @@ use super::super::super::super::dialer::DEFAULT_CONTEXT;
 use super::super::super::super::sip::CallRecord;
 use super::*;
 
+type Setting = (&'static str, &'static str);
+
 /// Longer than the case: what comes to the primary is no trial.
-const LONG_BACK_OFF: [(&str, &str); 2] = [
+const LONG_BACK_OFF: [Setting; 2] = [
     ("CRANKBACK_HEALTH__FIRST_BACK_OFF_S", "600"),
     ("CRANKBACK_HEALTH__LONGEST_BACK_OFF_S", "600"),
 ];
@@ -20,28 +22,75 @@ enum End {
 
 /// Every call is refused.
 pub(in super::super) async fn storm(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    stays_dead(rig, report, 20, || refuses(503)).await
+    stays_dead(rig, report, &LONG_BACK_OFF, 20, || refuses(503)).await
 }
 
 /// Nothing comes back.
 pub(in super::super) async fn silence(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    stays_dead(rig, report, 60, Script::silence).await
+    stays_dead(rig, report, &LONG_BACK_OFF, 60, Script::silence).await
+}
+
+/// Every call is refused and every OPTIONS is answered well: those that the next daemon sees are no news.
+pub(in super::super) async fn probes_fine_invites_dead(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let settings = [&PROBES[..], &LONG_BACK_OFF].concat();
+    stays_dead(rig, report, &settings, 20, || refuses(503)).await
+}
+
+/// Calls come through and no OPTIONS are answered well, before a kill of the daemon and after it.
+pub(in super::super) async fn probes_dead_invites_fine(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    begin(rig, &PROBES).await?;
+    let mut calls = offer(rig, 1, 1, |_| answers_briefly()).await?;
+    all_answered(rig, report, &calls).await?;
+    rig.primary.set_options_reply(Reply::Code(503));
+    calls.extend(calls_until_asked(rig, 4).await?);
+    all_answered(rig, report, &calls).await?;
+    let mut changes = states(rig);
+    restart(rig, End::Killed, &PROBES).await?;
+    calls.extend(calls_until_asked(rig, 4).await?);
+    changes.extend(states(rig));
+    all_answered(rig, report, &calls).await?;
+    report.equal(
+        "calls at the primary and the backup",
+        reached(rig, &calls),
+        (calls.len(), 0),
+    );
+    report.equal("changes of its state", changes, Vec::<String>::new());
+    end(rig).await
+}
+
+/// Five bad seconds, five good ones, and the daemon is killed amid them: the cool-downs go on where they were.
+pub(in super::super) async fn flapping(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    begin(rig, &[QUICK_TRIALS]).await?;
+    let mut calls = offer(rig, 15 * FLAPPING_CALLS_PER_SECOND, FLAPPING_CALLS_PER_SECOND, flaps).await?;
+    // Whoever is between two carriers when the daemon dies goes on to plain Dial().
+    all_answered(rig, report, &calls).await?;
+    let mut changes = states(rig);
+    restart(rig, End::Killed, &[QUICK_TRIALS]).await?;
+    calls.extend(offer(rig, 15 * FLAPPING_CALLS_PER_SECOND, FLAPPING_CALLS_PER_SECOND, flaps).await?);
+    all_answered(rig, report, &calls).await?;
+    changes.extend(states(rig));
+    failed_rarely(rig, report, &calls, &changes);
+    end(rig).await
 }
 
 /// A daemon that is killed, or told to stop, does not forget that the primary is dead: no call is wasted on it.
 async fn stays_dead(
     rig: &mut Rig,
     report: &mut Report,
+    settings: &[Setting],
     calls: u32,
     primary: impl Fn() -> Script,
 ) -> Result<(), LabError> {
-    begin(rig, &LONG_BACK_OFF).await?;
+    begin(rig, settings).await?;
     let calls = offer(rig, calls, 20, |_| primary()).await?;
     wait_for_state(rig, "failed").await?;
     all_answered(rig, report, &calls).await?;
     for end in [End::Killed, End::Stopped] {
         is_on_record(rig, "\"failed\"").await?;
-        restart(rig, end, &LONG_BACK_OFF).await?;
+        restart(rig, end, settings).await?;
+        if settings.contains(&PROBES[0]) {
+            options(rig, 3).await?;
+        }
         let calls = offer(rig, 10, 20, |_| primary()).await?;
         all_answered(rig, report, &calls).await?;
         report.equal("calls at the primary and the backup", reached(rig, &calls), (0, 10));
