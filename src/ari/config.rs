@@ -8,6 +8,8 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::Event;
+
 /// Everything a connection needs.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -17,12 +19,14 @@ pub struct Config {
     pub credentials: Credentials,
     /// The Stasis application name; one per daemon.
     pub app: String,
+    /// The types of the events that are wanted, by ARI's names; Asterisk is told to send no others.
+    pub events: &'static [&'static str],
     /// Time and size limits.
     pub limits: Limits,
 }
 
 impl Config {
-    /// A configuration with the default limits.
+    /// A configuration with the default limits, for every event that is decoded.
     ///
     /// # Errors
     /// [`ConfigError::AppName`] when `app` is empty or holds a comma (ARI takes a comma as a list of applications) or a
@@ -35,6 +39,7 @@ impl Config {
             endpoint,
             credentials,
             app: app.to_owned(),
+            events: &Event::KINDS,
             limits: Limits::default(),
         })
     }

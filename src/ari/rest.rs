@@ -31,6 +31,7 @@ struct Shared {
     /// For example `http://127.0.0.1:8088/ari`.
     ari_url: String,
     app: String,
+    events: &'static [&'static str],
     limits: Limits,
     slots: Semaphore,
     counters: Counters,
@@ -80,6 +81,7 @@ impl Client {
                 http,
                 ari_url: config.endpoint.ari_url(),
                 app: config.app.clone(),
+                events: config.events,
                 slots: Semaphore::new(limits.concurrent_requests),
                 limits,
                 counters: Counters::default(),
@@ -95,6 +97,11 @@ impl Client {
     /// What the event connection of this client has counted.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// The types of the events that are wanted.
+    pub(super) fn events(&self) -> &'static [&'static str] {
+        self.shared.events
     }
 
     pub(super) fn limits(&self) -> &Limits {

@@ -231,7 +231,7 @@ async fn attempt(client: &Client) -> Result<(AsteriskInfo, Session), Error> {
     if asterisk.capabilities.event_filter {
         client
             .applications()
-            .filter(client.app(), &EventFilter::decoded())
+            .filter(client.app(), &EventFilter::allow(client.events().iter().copied()))
             .await?;
     }
     Ok((asterisk, session))

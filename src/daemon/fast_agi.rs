@@ -59,7 +59,8 @@ impl FastAgi {
         taken: mpsc::UnboundedReceiver<TakenLeg>,
         counters: Counters,
     ) -> Result<Self, Error> {
-        let config = settings.ari.connection_as(&settings.ari.watching_app())?;
+        let mut config = settings.ari.connection_as(&settings.ari.watching_app())?;
+        config.events = &Sidecar::EVENTS;
         let cancel_ari = CancellationToken::new();
         let (client, notices, _) = ari::connect(config, cancel_ari.clone()).map_err(|source| Error::Ari {
             endpoint: settings.ari.endpoint.clone(),

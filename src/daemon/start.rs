@@ -255,7 +255,10 @@ impl Asterisk {
             }
         }
         let connect = |config| ari::connect(config, over.clone()).map_err(refused);
-        let (client, notices, state) = connect(config.clone())?;
+        let (client, notices, state) = connect(ari::Config {
+            events: &Dispatcher::EVENTS,
+            ..config.clone()
+        })?;
         let (qualify_client, qualify_notices, _) = connect(settings.ari.connection_as(&settings.ari.qualify_app())?)?;
         Ok(Self {
             config,

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::ari::{Client, Error, Event, Operation};
+use crate::ari::{Client, Error, Operation};
 
 /// Operations on `/applications`.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +37,12 @@ pub enum EventSource<'a> {
     Device(&'a str),
 }
 
-/// Which event types Asterisk sends to an application. Both lists empty: all of them.
+/// Which event types Asterisk sends to an application.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EventFilter {
     /// Only these types are sent; an empty list allows all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allowed: Vec<EventType>,
-    /// These types are not sent.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    disallowed: Vec<EventType>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -59,21 +56,7 @@ impl EventFilter {
     pub fn allow(kinds: impl IntoIterator<Item = &'static str>) -> Self {
         Self {
             allowed: kinds.into_iter().map(|kind| EventType { kind }).collect(),
-            ..Self::default()
         }
-    }
-
-    /// Sends every type but these.
-    pub fn disallow(kinds: impl IntoIterator<Item = &'static str>) -> Self {
-        Self {
-            disallowed: kinds.into_iter().map(|kind| EventType { kind }).collect(),
-            ..Self::default()
-        }
-    }
-
-    /// Sends exactly the types that [`Event`] decodes.
-    pub fn decoded() -> Self {
-        Self::allow(Event::KINDS)
     }
 }
 

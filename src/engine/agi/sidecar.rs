@@ -94,6 +94,9 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
+    /// The types of the events that are of use here.
+    pub const EVENTS: [&str; 3] = ["Dial", "ChannelDestroyed", "ApplicationReplaced"];
+
     /// Starts the task; it ends with the stream of notices.
     pub fn start(ari: Client, notices: mpsc::Receiver<Notice>, counters: Arc<Counters>) -> Self {
         let (registrations, mailbox) = mpsc::unbounded_channel();

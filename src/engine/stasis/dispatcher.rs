@@ -62,6 +62,16 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
+    /// The types of the events that are of use here. What else happens to a call's channels is no news, or comes with these.
+    pub const EVENTS: [&str; 6] = [
+        "StasisStart",
+        "StasisEnd",
+        "Dial",
+        "ChannelHangupRequest",
+        "ChannelDestroyed",
+        "ApplicationReplaced",
+    ];
+
     /// Serves callers until the shared `leaving` is cancelled and the last call that is not connected is over, or until another
     /// process takes over.
     ///

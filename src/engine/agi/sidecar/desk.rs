@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::{LegEnd, Seen};
-use crate::ari::{self, Client, Dial, Error, Event, EventFilter, EventSource, LostReason, Notice};
+use crate::ari::{Client, Dial, Error, Event, EventSource, LostReason, Notice};
 
 /// What the task is asked for.
 pub(super) enum Registration {
@@ -159,10 +159,9 @@ impl Desk {
 
     fn notice(&mut self, notice: Notice) {
         match notice {
-            Notice::Connected { asterisk, .. } => {
+            Notice::Connected { .. } => {
                 info!(calls = self.callers.len(), "legs of FastAGI calls are watched");
                 self.connected = true;
-                self.introduce(asterisk.version.capabilities());
                 for (caller, call) in &self.callers {
                     self.subscribe(caller.clone(), Some(call.clone()), None);
                 }
@@ -214,20 +213,6 @@ impl Desk {
         for call in self.callers.values() {
             tell(call, Seen::Lost);
         }
-    }
-
-    /// Tells Asterisk which events are wanted here.
-    fn introduce(&self, capabilities: ari::Capabilities) {
-        if !capabilities.event_filter {
-            return;
-        }
-        let ari = self.ari.clone();
-        tokio::spawn(async move {
-            let filter = EventFilter::allow(["Dial", "ChannelDestroyed", "ApplicationReplaced"]);
-            if let Err(error) = ari.applications().filter(ari.app(), &filter).await {
-                warn!(%error, "more events than are needed come from Asterisk");
-            }
-        });
     }
 }
 
