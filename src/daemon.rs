@@ -89,7 +89,7 @@ pub async fn run(
     let ended_by = tokio::select! {
         _ = terminate.recv() => EndedBy::Signal("SIGTERM"),
         _ = interrupt.recv() => EndedBy::Signal("SIGINT"),
-        () = running.is_replaced() => EndedBy::AnotherProcess,
+        () = running.replaced() => EndedBy::AnotherProcess,
     };
     running.stop(ended_by).await;
     Ok(())

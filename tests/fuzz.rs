@@ -24,8 +24,8 @@ mod targets;
 use std::io::Write as _;
 use std::time::Duration;
 
-// `src/probe/target.rs` names it from the root of its crate.
-use crankback::carrier;
+// The files of `src/probe/` name them from the root of their crate.
+use crankback::{asterisk_conf, carrier};
 
 fn number_from(variable: &str, default: u64) -> u64 {
     match std::env::var(variable) {

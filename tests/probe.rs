@@ -21,10 +21,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crankback::asterisk_conf::Transport;
 use crankback::health::Report;
-use crankback::probe::{
-    Outcome, ProbeTarget, ProbeTools, Resolve, ResolveError, Service, Transport, client_config, probe,
-};
+use crankback::probe::{Outcome, ProbeTarget, ProbeTools, Resolve, ResolveError, Service, client_config, probe};
 use futures_util::future::BoxFuture;
 use sip::{FakeCarrier, Reply};
 
@@ -80,14 +79,14 @@ async fn any_response_but_503_means_alive() {
             assert_eq!(
                 found(&carrier, transport).await,
                 (Report::Alive, "answered"),
-                "{code} over {transport}"
+                "{code} over {transport:?}"
             );
         }
         carrier.set_options_reply(Reply::Code(503));
         assert_eq!(
             found(&carrier, transport).await,
             (Report::Unavailable, "unavailable"),
-            "over {transport}"
+            "over {transport:?}"
         );
     }
     assert_eq!(carrier.stats().options, 14, "one request a probe");
@@ -110,7 +109,7 @@ async fn which_responses_mean_alive_can_be_chosen() {
                 ..target(carrier.addr(), transport)
             };
             let evidence = probe(&target, &tools(Names::default()), 1).await;
-            assert_eq!(evidence.report(), expected, "{code} with {alive} over {transport}");
+            assert_eq!(evidence.report(), expected, "{code} with {alive} over {transport:?}");
         }
     }
 }
@@ -149,9 +148,9 @@ async fn nobody_listening_is_known_at_once() {
     for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
         let began = std::time::Instant::now();
         let evidence = probe(&target(closed, transport), &tools(Names::default()), 1).await;
-        assert_eq!(evidence.report(), Report::Unanswered, "over {transport}");
-        assert_eq!(evidence.outcome.code(), "unreachable", "over {transport}");
-        assert!(began.elapsed() < Duration::from_secs(1), "over {transport}");
+        assert_eq!(evidence.report(), Report::Unanswered, "over {transport:?}");
+        assert_eq!(evidence.outcome.code(), "unreachable", "over {transport:?}");
+        assert!(began.elapsed() < Duration::from_secs(1), "over {transport:?}");
     }
 }
 

@@ -36,7 +36,7 @@ pub enum AccountStyle {
     Iax2,
 }
 
-/// What carries the signalling of a trunk.
+/// What carries the signalling of a SIP trunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
@@ -50,7 +50,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// One word, as in `sip.conf`.
+    /// One word, as in `sip.conf` and in the `transport` parameter of a SIP URI.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Udp => "udp",

@@ -6,19 +6,20 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use crate::ari::{Client, Notice};
+use crate::asterisk_conf::Transport;
 use crate::carrier::CarrierId;
 use crate::config::{OwnOptions, ProbeSettings, Settings};
 use crate::engine::{HealthDesk, now};
 use crate::health::{Report, Witness};
 use crate::metrics::Metrics;
-use crate::probe::{Outcome, ProbeEvidence, ProbeTarget, ProbeTools, Probes, SystemResolver, Transport, client_config};
+use crate::probe::{Outcome, ProbeEvidence, ProbeTarget, ProbeTools, Probes, SystemResolver, client_config};
 use crate::snapshot::{CarrierProbe, Snapshot};
 use crate::vicidial::sip_server::{KnownBy, SipServer};
 
 use super::figures::CarrierFigures;
 use super::qualify;
 use super::registrations;
-use super::tables::Tables;
+use super::tables::{Snapshots, Tables};
 
 /// Evidence that may wait; a probe waits while that is full.
 const MAILBOX: usize = 64;
@@ -43,20 +44,26 @@ impl Witnesses {
             metrics,
             figures,
         } = self;
-        let options = send_options(settings.probe.clone(), tables.clone(), desk.clone(), metrics, figures);
+        let options = send_options(
+            settings.probe.clone(),
+            tables.snapshots(),
+            desk.clone(),
+            metrics,
+            figures,
+        );
         tokio::spawn(options);
         if let Some(login) = settings.ami.login.clone() {
             let every = settings.probe.interval;
             tokio::spawn(registrations::ask_asterisk(login, every, tables.clone(), desk.clone()));
         }
-        tokio::spawn(qualify::watch(asterisk, notices, tables, desk));
+        tokio::spawn(qualify::watch(asterisk, notices, tables.snapshots(), desk));
     }
 }
 
 /// Sends OPTIONS to the carriers of the tables, as they are edited; ends with the tables.
 async fn send_options(
     settings: ProbeSettings,
-    tables: Tables,
+    mut snapshots: Snapshots,
     desk: HealthDesk,
     metrics: Metrics,
     figures: CarrierFigures,
@@ -72,16 +79,12 @@ async fn send_options(
     let (evidence, mut found) = mpsc::channel(MAILBOX);
     let seed = u64::from(std::process::id()) ^ now().wall_ms.unsigned_abs();
     let mut probes = Probes::new(tools, seed, evidence);
-    let mut published = tables.subscribe();
-    let mut used: Option<Arc<Snapshot>> = None;
     loop {
-        let snapshot = Arc::clone(&published.borrow_and_update().snapshot);
-        if used.as_ref().is_none_or(|used| !Arc::ptr_eq(used, &snapshot)) {
-            probes.set_targets(targets(&snapshot, &settings));
-            used = Some(snapshot);
-        }
         tokio::select! {
-            changed = published.changed() => if changed.is_err() { return },
+            snapshot = snapshots.next() => match snapshot {
+                Some(snapshot) => probes.set_targets(targets(&snapshot, &settings)),
+                None => return,
+            },
             Some(evidence) = found.recv() => {
                 count(&metrics, &figures, &evidence);
                 debug!(carrier = %evidence.carrier, outcome = ?evidence.outcome, "OPTIONS");

@@ -6,7 +6,6 @@
 //! Asterisk is to be asked, the answer is what is reported: events come in pairs that take each other back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -19,7 +18,7 @@ use crate::engine::{HealthDesk, now};
 use crate::health::{Report, Witness};
 use crate::snapshot::Snapshot;
 
-use super::tables::Tables;
+use super::tables::Snapshots;
 
 /// How often all endpoints are listed. A device with calls up changes with its calls only, and endpoints come and go.
 const LIST_EVERY: Duration = Duration::from_secs(15);
@@ -34,9 +33,12 @@ const BACK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 const FIRST_QUALIFY_WITHIN: Duration = Duration::from_secs(65);
 
 /// Follows the devices of the tables' carriers; ends with the tables.
-pub(super) async fn watch(asterisk: Client, mut notices: mpsc::Receiver<Notice>, tables: Tables, desk: HealthDesk) {
-    let mut published = tables.subscribe();
-    drop(tables);
+pub(super) async fn watch(
+    asterisk: Client,
+    mut notices: mpsc::Receiver<Notice>,
+    mut snapshots: Snapshots,
+    desk: HealthDesk,
+) {
     let mut watch = Watch {
         asterisk,
         desk,
@@ -45,19 +47,18 @@ pub(super) async fn watch(asterisk: Client, mut notices: mpsc::Receiver<Notice>,
         has_complained: false,
         trusted_from: Instant::now(),
     };
-    let mut used: Option<Arc<Snapshot>> = None;
     let mut list = tokio::time::interval(LIST_EVERY);
     list.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let snapshot = Arc::clone(&published.borrow_and_update().snapshot);
-        if used.as_ref().is_none_or(|used| !Arc::ptr_eq(used, &snapshot)) {
-            watch.set_carriers(&snapshot);
-            used = Some(snapshot);
-            list.reset_immediately();
-        }
         let next_look = watch.next_look();
         tokio::select! {
-            changed = published.changed() => if changed.is_err() { return },
+            snapshot = snapshots.next() => match snapshot {
+                Some(snapshot) => {
+                    watch.set_carriers(&snapshot);
+                    list.reset_immediately();
+                }
+                None => return,
+            },
             notice = notices.recv() => match notice {
                 Some(Notice::Connected { asterisk, .. }) => {
                     watch.connected(&asterisk);

@@ -49,7 +49,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Resolves when another process serves the application.
-    pub(super) async fn is_replaced(&mut self) {
+    pub(super) async fn replaced(&mut self) {
         let _ended = (&mut self.dispatcher).await;
     }
 

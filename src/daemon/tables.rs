@@ -96,9 +96,40 @@ impl Tables {
         self.published.clone()
     }
 
+    /// What routing is made of, now and each time that it is another; ends with the task.
+    pub(super) fn snapshots(&self) -> Snapshots {
+        Snapshots {
+            published: self.published.clone(),
+            last: None,
+        }
+    }
+
     /// What was read last.
     pub(super) fn published(&self) -> Published {
         self.published.borrow().clone()
+    }
+}
+
+/// One snapshot after the other. It does not keep the task alive.
+#[derive(Debug)]
+pub(super) struct Snapshots {
+    published: watch::Receiver<Published>,
+    last: Option<Arc<Snapshot>>,
+}
+
+impl Snapshots {
+    /// Waits for a snapshot that is not the one of the last time. `None` when there will be no more. Dropping the future loses
+    /// nothing.
+    pub(super) async fn next(&mut self) -> Option<Arc<Snapshot>> {
+        loop {
+            // The books of how fresh it is change each second.
+            let snapshot = Arc::clone(&self.published.borrow_and_update().snapshot);
+            if self.last.as_ref().is_none_or(|last| !Arc::ptr_eq(last, &snapshot)) {
+                self.last = Some(Arc::clone(&snapshot));
+                return Some(snapshot);
+            }
+            self.published.changed().await.ok()?;
+        }
     }
 }
 

@@ -15,7 +15,8 @@ use tokio_rustls::TlsConnector;
 use super::draws::Draws;
 use super::evidence::Outcome;
 use super::message::{Options, Stream};
-use super::target::{ProbeTarget, Transport};
+use super::target::ProbeTarget;
+use crate::asterisk_conf::Transport;
 
 /// RFC 3261's T1 and T2: the first interval of timer E, and its longest one.
 const T1: Duration = Duration::from_millis(500);

@@ -19,13 +19,13 @@ impl Options {
         let branch = format!("z9hG4bK{}", draws.token());
         let call_id = format!("{}{}", draws.token(), draws.token());
         let tag = draws.token();
-        let transport = target.transport;
         let host = target.uri_host();
-        let parameter = transport.as_str().to_ascii_lowercase();
+        let parameter = target.transport.as_str();
+        let in_via = parameter.to_ascii_uppercase();
         let version = env!("CARGO_PKG_VERSION");
         let text = format!(
             "OPTIONS sip:{host};transport={parameter} SIP/2.0\r\n\
-             Via: SIP/2.0/{transport} {local};branch={branch};rport\r\n\
+             Via: SIP/2.0/{in_via} {local};branch={branch};rport\r\n\
              Max-Forwards: 70\r\n\
              From: <sip:crankback@{local}>;tag={tag}\r\n\
              To: <sip:{host}>\r\n\

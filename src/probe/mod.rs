@@ -32,5 +32,5 @@ pub use evidence::{Outcome, ProbeEvidence};
 pub use prober::{ProbeTools, Probes, probe};
 pub use replies::{AliveReplies, AliveRepliesError};
 pub use resolve::{Resolve, ResolveError, Service, SystemResolver};
-pub use target::{ProbeTarget, TargetError, Transport};
+pub use target::{ProbeTarget, TargetError};
 pub use tls::{TlsError, client_config};

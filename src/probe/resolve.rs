@@ -8,6 +8,7 @@ use hickory_resolver::proto::rr::RData;
 
 use super::draws::Draws;
 use super::target::ProbeTarget;
+use crate::asterisk_conf::Transport;
 
 /// One server of a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,13 +114,30 @@ impl Resolve for SystemResolver {
     }
 }
 
+/// The port where neither the target nor DNS names one (RFC 3261, 19.1.2).
+const fn default_port(transport: Transport) -> u16 {
+    match transport {
+        Transport::Udp | Transport::Tcp => 5060,
+        Transport::Tls => 5061,
+    }
+}
+
+/// What stands before the domain in an SRV query (RFC 3263, 4.2).
+const fn service(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "_sip._udp.",
+        Transport::Tcp => "_sip._tcp.",
+        Transport::Tls => "_sips._tcp.",
+    }
+}
+
 /// The addresses of a target, in the order in which they are tried.
 pub(super) async fn servers(
     target: &ProbeTarget,
     resolver: &dyn Resolve,
     draws: &mut Draws,
 ) -> Result<Vec<SocketAddr>, ResolveError> {
-    let default_port = target.transport.default_port();
+    let default_port = default_port(target.transport);
     if let Ok(address) = target.host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, target.port.unwrap_or(default_port))]);
     }
@@ -127,7 +145,7 @@ pub(super) async fn servers(
     let services = match target.port {
         Some(_) => Vec::new(),
         None => {
-            let name = format!("{}{}", target.transport.service(), target.host);
+            let name = format!("{}{}", service(target.transport), target.host);
             resolver.services(&name).await?
         }
     };
@@ -180,7 +198,6 @@ fn in_order(mut services: Vec<Service>, draws: &mut Draws) -> Vec<Service> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::target::Transport;
 
     /// DNS as a list.
     struct Zone {

@@ -1,57 +1,11 @@
 //! What is probed, how often, and how long an answer may take.
 
-use std::fmt;
 use std::time::Duration;
 
+use crate::asterisk_conf::Transport;
 use crate::carrier::CarrierId;
 
 use super::replies::AliveReplies;
-
-/// The transport that OPTIONS goes over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// UDP, with retransmission.
-    #[default]
-    Udp,
-    /// TCP, one connection a probe.
-    Tcp,
-    /// TLS over TCP, one connection a probe.
-    Tls,
-}
-
-impl Transport {
-    /// As it stands in a Via header.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-            Self::Tls => "TLS",
-        }
-    }
-
-    /// The port where neither the target nor DNS names one (RFC 3261, 19.1.2).
-    pub const fn default_port(self) -> u16 {
-        match self {
-            Self::Udp | Self::Tcp => 5060,
-            Self::Tls => 5061,
-        }
-    }
-
-    /// What stands before the domain in an SRV query (RFC 3263, 4.2).
-    pub(super) const fn service(self) -> &'static str {
-        match self {
-            Self::Udp => "_sip._udp.",
-            Self::Tcp => "_sip._tcp.",
-            Self::Tls => "_sips._tcp.",
-        }
-    }
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// One carrier to be probed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -123,18 +123,26 @@ fn milliseconds(value: Option<u32>) -> Option<Duration> {
     value.map(|value| Duration::from_millis(value.into()))
 }
 
+/// Takes down what cannot be used of the settings of one carrier.
+fn told_of<'a>(
+    carrier: &'a CarrierId,
+    problems: &'a mut Vec<SettingProblem>,
+) -> impl FnMut(&'static str, SettingError) + 'a {
+    move |setting, error| {
+        problems.push(SettingProblem {
+            carrier: carrier.clone(),
+            setting,
+            error,
+        });
+    }
+}
+
 /// The policies of all carriers that anything is set about; what cannot be used is as if it were not set.
 pub(super) fn policies(rows: &[CarrierSettingsRow], rules: &Rulebook) -> (CarrierPolicies, Vec<SettingProblem>) {
     let mut problems = Vec::new();
     let policies = rows.iter().map(|row| {
         let carrier = CarrierId::from(row.carrier_id.as_str());
-        let mut told = |setting, error| {
-            problems.push(SettingProblem {
-                carrier: carrier.clone(),
-                setting,
-                error,
-            });
-        };
+        let mut told = told_of(&carrier, &mut problems);
         if let Err(error) = operator(row) {
             told(OPERATOR, error);
         }
@@ -180,11 +188,7 @@ pub(super) fn engines(rows: &[CarrierSettingsRow]) -> (BTreeMap<CarrierId, Engin
             Some(engine) => {
                 engines.insert(carrier, engine);
             }
-            None => problems.push(SettingProblem {
-                carrier,
-                setting: "engine",
-                error: SettingError::Engine { word: word.clone() },
-            }),
+            None => told_of(&carrier, &mut problems)("engine", SettingError::Engine { word: word.clone() }),
         }
     }
     (engines, problems)
@@ -206,13 +210,7 @@ pub(super) fn probes(rows: &[CarrierSettingsRow]) -> (BTreeMap<CarrierId, Carrie
     let mut problems = Vec::new();
     let probes = rows.iter().map(|row| {
         let carrier = CarrierId::from(row.carrier_id.as_str());
-        let mut told = |setting, error| {
-            problems.push(SettingProblem {
-                carrier: carrier.clone(),
-                setting,
-                error,
-            });
-        };
+        let mut told = told_of(&carrier, &mut problems);
         let options = row.probe.as_ref().and_then(|word| {
             let known = OwnOptions::from_word(word);
             if known.is_none() {

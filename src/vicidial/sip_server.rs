@@ -1,8 +1,7 @@
 //! Where a carrier's SIP server is and how it knows us, as its account block says: what a probe needs.
 
-use crate::asterisk_conf::{Account, Section};
+use crate::asterisk_conf::{Account, Section, Transport};
 use crate::carrier::{Carrier, Technology};
-use crate::probe::Transport;
 
 /// A carrier's SIP server.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use mysql_async::prelude::Queryable;
 use secrecy::SecretString;
 
 use super::rows::{SERVER_IP, add, attempt, remove, route};
-use super::stage::{Place, Stage};
+use super::stage::{Place, Scene, Stage};
 use super::support::mariadb::{PASSWORD, RECENT_CHANNELS, RECENT_CHANNELS_TABLE, Server};
 use super::{Case, NEWEST, cases};
 
@@ -120,15 +120,22 @@ async fn a_table_that_may_not_be_read_is_not_taken_for_missing(stage: Stage) {
     store.routing_tables().await.expect("are read with the grant");
 }
 
+/// An account with these rights on the whole database: its name.
+async fn account_with(scene: &Scene<'_>, role: &str, rights: &str) -> String {
+    let user = format!("{role}_{}", scene.name());
+    scene
+        .sql(&format!(
+            "CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT {rights} ON {}.* TO {user}@'%'",
+            scene.name()
+        ))
+        .await;
+    user
+}
+
 async fn an_account_that_may_only_read_is_told_before_it_writes(stage: Stage) {
     let scene = stage.beside_vicidial("").await;
     scene.migrate().await;
-    let (user, database) = (format!("reader_{}", scene.name()), scene.name());
-    scene
-        .sql(&format!(
-            "CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {database}.* TO {user}@'%'"
-        ))
-        .await;
+    let (user, database) = (account_with(&scene, "reader", "SELECT").await, scene.name());
     let opened = async || {
         Store::open(&scene.url_for(&user), IfMissing::Fail)
             .await
@@ -148,12 +155,7 @@ async fn an_account_that_may_only_read_is_told_before_it_writes(stage: Stage) {
 async fn the_table_of_trunk_channels_is_asked_for_by_its_name(stage: Stage) {
     let scene = stage.beside_vicidial("").await;
     scene.migrate().await;
-    let (user, database) = (format!("booker_{}", scene.name()), scene.name());
-    scene
-        .sql(&format!(
-            "CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {database}.* TO {user}@'%'"
-        ))
-        .await;
+    let (user, database) = (account_with(&scene, "booker", "SELECT").await, scene.name());
     let opened = async || {
         Store::open(&scene.url_for(&user), IfMissing::Fail)
             .await
@@ -186,12 +188,7 @@ async fn an_account_that_may_not_change_carriers_is_told(stage: Stage) {
     scene
         .sql("INSERT INTO vicidial_server_carriers (carrier_id, carrier_name, template_id, server_ip) VALUES ('A', '', '', '10.0.0.1')")
         .await;
-    let (user, database) = (format!("looker_{}", scene.name()), scene.name());
-    scene
-        .sql(&format!(
-            "CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {database}.* TO {user}@'%'"
-        ))
-        .await;
+    let (user, database) = (account_with(&scene, "looker", "SELECT").await, scene.name());
     let by = ChangedBy {
         user: "alice".into(),
         ip_address: "10.0.0.1".into(),
@@ -221,14 +218,7 @@ async fn an_account_that_may_not_change_carriers_is_told(stage: Stage) {
 
 async fn an_account_that_may_not_create_is_told_who_may(stage: Stage) {
     let scene = stage.bare("").await;
-    let user = format!("daily_{}", scene.name());
-    let rights = "SELECT, INSERT, UPDATE, DELETE, LOCK TABLES";
-    scene
-        .sql(&format!(
-            "CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT {rights} ON {}.* TO {user}@'%'",
-            scene.name()
-        ))
-        .await;
+    let user = account_with(&scene, "daily", "SELECT, INSERT, UPDATE, DELETE, LOCK TABLES").await;
     let url = scene.url_for(&user);
     let starting = Store::open(&url, IfMissing::Create).await.expect_err("may not create");
     let error = Store::migrate(&url).await.expect_err("may not create");

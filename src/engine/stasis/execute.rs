@@ -298,10 +298,10 @@ pub(super) async fn hang_up(ari: &Client, channel: &str) {
 
 /// Sets variables, in one request where their values allow it: each request costs Asterisk more than what it does.
 pub(super) async fn set_all(ari: &Client, channel: &str, variables: &[Variable]) {
-    let requests = requests_for(variables).into_iter().map(|(name, value)| {
-        insist("set variables of", channel, move || {
-            let (name, value) = (name.clone(), value.clone());
-            async move { ari.channels().set_variable(channel, &name, &value).await }
+    let requests = requests_for(variables);
+    let requests = requests.iter().map(|(name, value)| {
+        insist("set variables of", channel, move || async move {
+            ari.channels().set_variable(channel, name, value).await
         })
     });
     futures_util::future::join_all(requests).await;

@@ -121,8 +121,8 @@ async fn redirected(rig: &mut Rig, report: &mut Report, daemon: Daemon) -> Resul
     Ok(())
 }
 
-/// A customer takes up one of its carrier's channels for as long as it is there: at the limit the next call goes to the backup.
-pub(super) async fn keeps_its_place(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+/// The primary may carry one call, and carries a customer whom the dialer has taken.
+async fn take_the_only_place(rig: &Rig, report: &mut Report) -> Result<(), LabError> {
     rig.crankback("carrier set PRIMARY max_channels=1").await?;
     let first = rig.number(Entry::Primary);
     rig.primary.on_number(&first.wire, answers_and_waits());
@@ -132,11 +132,16 @@ pub(super) async fn keeps_its_place(rig: &mut Rig, report: &mut Report) -> Resul
     let end = rig.agi.wait_for_end(&call.code, SOON).await?;
     report.dialer_saw(&end);
     report.equal("attempts of the customer's call", rig.attempts(&end, 1).await?.len(), 1);
+    Ok(())
+}
+
+/// A customer takes up one of its carrier's channels for as long as it is there: at the limit the next call goes to the backup.
+pub(super) async fn keeps_its_place(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    take_the_only_place(rig, report).await?;
     reaches(rig, report, "with the customer", BACKUP).await?;
 
     rig.primary.hang_up_all();
-    let began = Instant::now();
-    while legs_out(rig).await? > 0 && began.elapsed() < SOON {}
+    wait_for_legs_out(rig, 0).await?;
     reaches(rig, report, "without it", "PRIMARY").await?;
     rig.crankback("carrier set PRIMARY max_channels=").await?;
     Ok(())
@@ -144,14 +149,7 @@ pub(super) async fn keeps_its_place(rig: &mut Rig, report: &mut Report) -> Resul
 
 /// The same over a kill of the daemon and over a stop: the next one finds the customer.
 pub(super) async fn keeps_its_place_over_restarts(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    rig.crankback("carrier set PRIMARY max_channels=1").await?;
-    let first = rig.number(Entry::Primary);
-    rig.primary.on_number(&first.wire, answers_and_waits());
-    let call = auto_dial(rig, &first).await?;
-    report.check("the originate succeeded", call.response().await?.answered);
-    rig.dialer.take_customer(&call).await?;
-    let end = rig.agi.wait_for_end(&call.code, SOON).await?;
-    report.equal("attempts of the customer's call", rig.attempts(&end, 1).await?.len(), 1);
+    take_the_only_place(rig, report).await?;
     rig.take_daemon()?.kill()?;
     for when in ["after a kill", "after a stop"] {
         rig.start_daemon().await?;
