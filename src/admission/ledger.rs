@@ -16,7 +16,10 @@ pub enum AttemptKind {
     /// No leg of the call was out before.
     First,
     /// A leg of the call was out and failed.
-    Retry,
+    Retry {
+        /// When the first one was let out.
+        first_at: Instant,
+    },
 }
 
 /// The right to have one leg out; given back with [`Ledger::release`]. It cannot be copied, so nothing is given back twice.
@@ -24,6 +27,7 @@ pub enum AttemptKind {
 #[must_use = "a ticket that is not released keeps its place for ever"]
 pub struct Ticket {
     carrier: CarrierId,
+    given_at: Instant,
     at_limit: bool,
 }
 
@@ -31,6 +35,11 @@ impl Ticket {
     /// The carrier.
     pub const fn carrier(&self) -> &CarrierId {
         &self.carrier
+    }
+
+    /// When it was given.
+    pub const fn given_at(&self) -> Instant {
+        self.given_at
     }
 
     /// The leg took the last place that the carrier allowed at that moment: that the carrier refuses it may be our own doing.
@@ -88,10 +97,14 @@ impl Ledger {
         }
         match kind {
             AttemptKind::First => self.first_attempts.add(now),
-            AttemptKind::Retry => page.retries.add(now),
+            AttemptKind::Retry { first_at } => {
+                let bucket = self.first_attempts.bucket_of(first_at);
+                page.retries.add_to(bucket.unwrap_or(now));
+            }
         }
         Ok(Ticket {
             carrier: carrier.clone(),
+            given_at: now,
             at_limit: page.is_at_limit(),
         })
     }
@@ -104,10 +117,11 @@ impl Ledger {
 
     /// Enters a leg that is out already: after a restart the books are made anew from the channels that are there. Limits
     /// do not apply to it; it counts for those that follow.
-    pub fn adopt(&mut self, carrier: &CarrierId) -> Ticket {
+    pub fn adopt(&mut self, carrier: &CarrierId, now: Instant) -> Ticket {
         self.pages.entry(carrier.clone()).or_default().books.legs_out += 1;
         Ticket {
             carrier: carrier.clone(),
+            given_at: now,
             at_limit: false,
         }
     }
@@ -174,7 +188,7 @@ impl Page {
         {
             return Some(AdmissionRefusal::CallsPerSecondLimit);
         }
-        let is_over_budget = kind == AttemptKind::Retry
+        let is_over_budget = matches!(kind, AttemptKind::Retry { .. })
             && limits.is_unlimited()
             && !budget::allows(self.retries.count(now), first_attempts);
         is_over_budget.then_some(AdmissionRefusal::RetryBudget)

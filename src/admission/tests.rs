@@ -53,8 +53,9 @@ fn channels_and_pace_refuse_and_the_books_say_so() {
     assert!(first.is_at_limit() && *first.carrier() == a);
     let refused = ledger.admit(&a, AttemptKind::First, now);
     assert_eq!(refused, Err(AdmissionRefusal::ChannelLimit));
-    let _second = ledger.admit(&b, AttemptKind::Retry, now).expect("one a second");
-    let refused = ledger.admit(&b, AttemptKind::Retry, now);
+    let retry = AttemptKind::Retry { first_at: now };
+    let _second = ledger.admit(&b, retry, now).expect("one a second");
+    let refused = ledger.admit(&b, retry, now);
     assert_eq!(refused, Err(AdmissionRefusal::CallsPerSecondLimit));
     let books: HashMap<_, _> = ledger.books().into_iter().collect();
     assert_eq!(books[&a].refusals, [("channel_limit", 1)].into());
@@ -70,7 +71,8 @@ fn a_backup_without_limits_gets_one_retry_for_each_call_and_twenty_more() {
         ledger.release(ticket);
     }
     let mut retries = |now| {
-        let admitted = (0..100).map_while(|_| ledger.admit(&b, AttemptKind::Retry, now).ok());
+        let retry = AttemptKind::Retry { first_at: now };
+        let admitted = (0..100).map_while(|_| ledger.admit(&b, retry, now).ok());
         let tickets: Vec<Ticket> = admitted.collect();
         let count = tickets.len();
         for ticket in tickets {
@@ -89,7 +91,10 @@ fn a_backup_with_limits_of_its_own_has_no_budget() {
     let (b, now) = (CarrierId::from("B"), Instant::now());
     let mut ledger = ledger(&[(&b, limits(Some(40), None))]);
     let tickets: Vec<_> = (0..40)
-        .map(|_| ledger.admit(&b, AttemptKind::Retry, now).expect("below its limit"))
+        .map(|_| {
+            let retry = AttemptKind::Retry { first_at: now };
+            ledger.admit(&b, retry, now).expect("below its limit")
+        })
         .collect();
     assert_eq!(tickets.len(), 40);
 }
@@ -98,7 +103,7 @@ fn a_backup_with_limits_of_its_own_has_no_budget() {
 fn legs_that_were_there_before_count_for_those_that_follow() {
     let (a, now) = (CarrierId::from("A"), Instant::now());
     let mut ledger = ledger(&[(&a, limits(Some(2), None))]);
-    let adopted: Vec<_> = (0..3).map(|_| ledger.adopt(&a)).collect();
+    let adopted: Vec<_> = (0..3).map(|_| ledger.adopt(&a, now)).collect();
     assert_eq!(ledger.legs_out(&a), 3, "they are out, whatever the limit");
     for (position, ticket) in adopted.into_iter().enumerate() {
         let refused = ledger.admit(&a, AttemptKind::First, now);
@@ -115,7 +120,9 @@ fn legs_that_were_there_before_count_for_those_that_follow() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Admit(usize, AttemptKind),
+    Admit(usize),
+    /// Of the call with that first attempt.
+    AdmitRetry(usize, usize),
     Adopt(usize),
     Release(usize),
     Wait(u64),
@@ -123,10 +130,10 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let kind = prop_oneof![Just(AttemptKind::First), Just(AttemptKind::Retry)];
     let some_limits = (proptest::option::of(0..6_u32), proptest::option::of(0..6_u32));
     prop_oneof![
-        8 => (0..3_usize, kind).prop_map(|(carrier, kind)| Step::Admit(carrier, kind)),
+        4 => (0..3_usize).prop_map(Step::Admit),
+        4 => (0..3_usize, 0..1_000_usize).prop_map(|(carrier, call)| Step::AdmitRetry(carrier, call)),
         1 => (0..3_usize).prop_map(Step::Adopt),
         4 => (0..20_usize).prop_map(Step::Release),
         3 => (0..700_u64).prop_map(Step::Wait),
@@ -159,7 +166,7 @@ proptest! {
                     ledger.set_limits(&in_force);
                 }
                 Step::Adopt(carrier) => {
-                    tickets.push((carrier, ledger.adopt(&carriers[carrier])));
+                    tickets.push((carrier, ledger.adopt(&carriers[carrier], start + elapsed)));
                     out[carrier] += 1;
                 }
                 Step::Release(position) => {
@@ -169,7 +176,12 @@ proptest! {
                         out[carrier] -= 1;
                     }
                 }
-                Step::Admit(carrier, kind) => {
+                Step::Admit(carrier) | Step::AdmitRetry(carrier, _) => {
+                    let first = match step {
+                        Step::AdmitRetry(_, call) if !firsts.is_empty() => Some(firsts[call % firsts.len()]),
+                        _ => None,
+                    };
+                    let kind = first.map_or(AttemptKind::First, |first| AttemptKind::Retry { first_at: start + first });
                     let limits = in_force.get(&carriers[carrier]).copied().unwrap_or_default();
                     let recent = |at: &&Duration| elapsed - **at < Duration::from_secs(1);
                     if let Ok(ticket) = ledger.admit(&carriers[carrier], kind, start + elapsed) {
@@ -179,13 +191,15 @@ proptest! {
                         prop_assert!(limits.max_channels.is_none_or(|most| out[carrier] <= most));
                         let in_a_second = sent[carrier].iter().filter(recent).count();
                         prop_assert!(limits.max_calls_per_second.is_none_or(|most| in_a_second <= most as usize));
-                        match kind {
-                            AttemptKind::First => firsts.push(elapsed),
-                            AttemptKind::Retry => retries[carrier].push(elapsed),
+                        // Counting goes by half seconds, so what is 9.5 s old or older may be forgotten already.
+                        let within = |at: &&Duration, ms| elapsed - **at < Duration::from_millis(ms);
+                        match first {
+                            None => firsts.push(elapsed),
+                            Some(first) if within(&&first, 9_500) => retries[carrier].push(first),
+                            Some(first) if within(&&first, 10_000) => {}
+                            Some(_) => retries[carrier].push(elapsed),
                         }
-                        if kind == AttemptKind::Retry && limits.is_unlimited() {
-                            // Counting goes by half seconds, so what is 9.5 s old or older may be forgotten already.
-                            let within = |at: &&Duration, ms| elapsed - **at < Duration::from_millis(ms);
+                        if first.is_some() && limits.is_unlimited() {
                             let allowed = 20 + firsts.iter().filter(|at| within(at, 10_000)).count();
                             let had = retries[carrier].iter().filter(|at| within(at, 9_500)).count();
                             prop_assert!(had <= allowed, "{had} retries, {allowed} allowed");
@@ -201,5 +215,34 @@ proptest! {
             ledger.release(ticket);
         }
         prop_assert_eq!(ledger.total(), 0);
+    }
+
+    /// However unevenly calls come and however late they fail, within what the budget remembers.
+    #[test]
+    fn the_first_retry_of_a_call_is_never_lost_to_the_budget(
+        calls in vec((0..12_u32, 0..400_u64, 0..9_000_u64), 1..200),
+    ) {
+        let (a, b, start) = (CarrierId::from("A"), CarrierId::from("B"), Instant::now());
+        let mut ledger = Ledger::default();
+        let mut events = Vec::new();
+        let mut at_ms = 0;
+        for (burst, pause_ms, fails_after_ms) in calls {
+            at_ms += if pause_ms < 380 { pause_ms / 20 } else { pause_ms * 30 };
+            for _ in 0..burst {
+                events.push((at_ms, None));
+                events.push((at_ms + fails_after_ms, Some(at_ms)));
+            }
+        }
+        events.sort_unstable();
+        for (at_ms, first_ms) in events {
+            let moment = |ms| start + Duration::from_millis(ms);
+            let (carrier, kind) = match first_ms {
+                None => (&a, AttemptKind::First),
+                Some(first_ms) => (&b, AttemptKind::Retry { first_at: moment(first_ms) }),
+            };
+            let ticket = ledger.admit(carrier, kind, moment(at_ms));
+            prop_assert!(ticket.is_ok(), "{kind:?} after {at_ms} ms: {ticket:?}");
+            ledger.release(ticket.expect("just looked at"));
+        }
     }
 }

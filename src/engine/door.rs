@@ -198,7 +198,7 @@ fn serve(ledger: &mut Ledger, request: Request) {
             mailbox,
             answer,
         } => {
-            let _ = answer.send(Permit::new(ledger.adopt(&carrier), mailbox));
+            let _ = answer.send(Permit::new(ledger.adopt(&carrier, Instant::now()), mailbox));
         }
         Request::Count(carrier, refusal) => ledger.count(&carrier, refusal),
         Request::Release(ticket) => ledger.release(ticket),
@@ -226,6 +226,11 @@ impl Permit {
         }
     }
 
+    /// When the leg was let out.
+    pub fn given_at(&self) -> Option<Instant> {
+        self.ticket.as_ref().map(Ticket::given_at)
+    }
+
     /// The leg took the last place that the carrier allowed: that the carrier refuses it may be our own doing.
     pub fn is_at_limit(&self) -> bool {
         self.ticket.as_ref().is_some_and(Ticket::is_at_limit)
@@ -247,7 +252,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::admission::AttemptKind::{First, Retry};
+    use crate::admission::AttemptKind::First;
 
     fn channels(carrier: &CarrierId, max_channels: u32) -> HashMap<CarrierId, CarrierLimits> {
         let limits = CarrierLimits {
@@ -262,7 +267,9 @@ mod tests {
         let door = Door::open();
         let carrier = CarrierId::from("A");
         let first = door.admit(&carrier, First).await.expect("the door is open");
-        let second = door.admit(&carrier, Retry).await.expect("the door is open");
+        let first_at = first.given_at().expect("it is held");
+        let retry = AttemptKind::Retry { first_at };
+        let second = door.admit(&carrier, retry).await.expect("the door is open");
         assert_eq!(door.legs_out().await, 2);
         assert_eq!(door.legs_out_by_carrier().await, [(carrier.clone(), 2)]);
         drop(first);

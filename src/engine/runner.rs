@@ -127,7 +127,9 @@ impl<D: Driver> CallRunner<D> {
 
     /// Enters a leg that another process placed into the books of its carrier, then runs the call to its end.
     pub async fn run_adopted(mut self, leg: LegId, carrier: CarrierId, commands: Vec<Command>) -> RunnerEnd {
-        self.next_attempt = AttemptKind::Retry;
+        self.next_attempt = AttemptKind::Retry {
+            first_at: now().monotonic,
+        };
         self.permits
             .extend(self.shared.door.adopt(&carrier).await.map(|permit| (leg, permit)));
         self.run(commands).await
@@ -232,6 +234,9 @@ impl<D: Driver> CallRunner<D> {
                 } => {
                     let answer = match self.admit(&carrier, is_last_choice).await {
                         Ok(permit) => {
+                            if let (AttemptKind::First, Some(first_at)) = (self.next_attempt, permit.given_at()) {
+                                self.next_attempt = AttemptKind::Retry { first_at };
+                            }
                             let input = if permit.is_at_limit() {
                                 Input::AdmittedAtLimit(leg)
                             } else {
@@ -251,7 +256,6 @@ impl<D: Driver> CallRunner<D> {
                     }
                 }
                 Command::StartLeg(spec) => {
-                    self.next_attempt = AttemptKind::Retry;
                     self.records_are_kept().await;
                     if let Some(failed_at) = self.failed_at.take().filter(|_| spec.repair.is_none()) {
                         self.shared.metrics.failover_gap(failed_at.elapsed());
