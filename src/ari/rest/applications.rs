@@ -82,13 +82,32 @@ impl Applications<'_> {
     /// [`Error::Status`] with 422 when there is no such channel, with 404 when the application is not connected, with 400
     /// where Asterisk has no module for such sources.
     pub async fn subscribe(&self, app: &str, source: EventSource<'_>) -> Result<(), Error> {
-        let (name, scheme, target) = match source {
-            EventSource::Channel(id) => ("subscribe to channel", "channel", id),
-            EventSource::Device(name) => ("subscribe to device", "deviceState", name),
+        self.subscription("subscribe to", Method::POST, app, source).await
+    }
+
+    /// `unsubscribe`: from now on the application gets no events of a source that it had subscribed to.
+    ///
+    /// # Errors
+    /// [`Error::Status`] with 404 when the application is not connected or the source is gone, with 409 when it was not
+    /// subscribed to.
+    pub async fn unsubscribe(&self, app: &str, source: EventSource<'_>) -> Result<(), Error> {
+        self.subscription("unsubscribe from", Method::DELETE, app, source).await
+    }
+
+    async fn subscription(
+        &self,
+        name: &'static str,
+        method: Method,
+        app: &str,
+        source: EventSource<'_>,
+    ) -> Result<(), Error> {
+        let (scheme, target) = match source {
+            EventSource::Channel(id) => ("channel", id),
+            EventSource::Device(name) => ("deviceState", name),
         };
         let operation = Operation { name, target };
         let path = ["applications", app, "subscription"];
-        let request = self.0.request(operation, Method::POST, &path);
+        let request = self.0.request(operation, method, &path);
         request
             .query("eventSource", format!("{scheme}:{target}"))
             .execute()

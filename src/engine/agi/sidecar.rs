@@ -226,6 +226,12 @@ impl Watch {
         }
     }
 
+    /// Ends the watch: nothing more is seen.
+    pub fn is_enough(&self) {
+        let caller = self.caller.clone();
+        let _ = self.registrations.send(Registration::Enough { caller });
+    }
+
     /// What is seen next. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Seen {
         match self.seen.recv().await {

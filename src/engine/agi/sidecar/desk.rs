@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{LegEnd, Seen};
 use crate::ari::{Client, Dial, Error, Event, EventSource, LostReason, Notice};
@@ -18,7 +18,10 @@ pub(super) enum Registration {
     },
     /// A caller cannot be watched.
     Failed { caller: String },
-    /// A call is over.
+    /// A call needs no more: its leg was answered, and `Dial()` tells the rest. Its events cost Asterisk more than the request
+    /// that ends them.
+    Enough { caller: String },
+    /// A call is over, and its subscription with it.
     Forget { caller: String },
     /// Tell the end of a leg's channel.
     Follow { leg: String, end: oneshot::Sender<LegEnd> },
@@ -87,6 +90,11 @@ impl Desk {
                     tell(call, Seen::Lost);
                 }
             }
+            Registration::Enough { caller } => {
+                if self.callers.remove(&caller).is_some() && self.connected {
+                    self.unsubscribe(caller);
+                }
+            }
             Registration::Forget { caller } => {
                 self.callers.remove(&caller);
             }
@@ -125,6 +133,17 @@ impl Desk {
                         let _ = failures.send(Registration::Failed { caller });
                     }
                 }
+            }
+        });
+    }
+
+    /// A subscription that stays because this fails ends with its channel.
+    fn unsubscribe(&self, caller: String) {
+        let ari = self.ari.clone();
+        tokio::spawn(async move {
+            let source = EventSource::Channel(&caller);
+            if let Err(error) = ari.applications().unsubscribe(ari.app(), source).await {
+                debug!(call = caller, %error, "a caller is watched although its leg was answered");
             }
         });
     }
