@@ -143,8 +143,10 @@ pub struct Moments {
     pub refused: Option<Duration>,
     /// The INVITE left for the carrier that answers.
     pub next: Option<Duration>,
-    /// The caller was told that it rings.
+    /// The caller was told that it rings. An answer at once may overtake that.
     pub ringing: Option<Duration>,
+    /// The caller was answered.
+    pub is_answered: bool,
     /// INVITEs to any carrier, retransmissions included.
     pub invites: u32,
 }
@@ -194,6 +196,7 @@ pub fn moments(packets: &[Packet], ports: Ports) -> HashMap<String, Moments> {
             (What::Response(180), _, to) if to == ports.caller => {
                 call.ringing.get_or_insert(packet.at);
             }
+            (What::Response(200), _, to) if to == ports.caller => call.is_answered = true,
             (What::Invite | What::Response(_), _, _) => {}
         }
     }

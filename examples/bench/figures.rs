@@ -30,7 +30,7 @@ impl Figures {
         let Some(call) = call else { return };
         self.gaps.extend(between(call.refused, call.next));
         self.delays.extend(between(call.asked, call.ringing));
-        self.answered += usize::from(call.ringing.is_some());
+        self.answered += usize::from(call.is_answered);
     }
 
     /// The value below which so many of a hundred are, in milliseconds.
