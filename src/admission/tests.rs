@@ -177,10 +177,8 @@ proptest! {
                     }
                 }
                 Step::Admit(carrier) | Step::AdmitRetry(carrier, _) => {
-                    let first = match step {
-                        Step::AdmitRetry(_, call) if !firsts.is_empty() => Some(firsts[call % firsts.len()]),
-                        _ => None,
-                    };
+                    let call = if let Step::AdmitRetry(_, call) = step { Some(call) } else { None };
+                    let first = call.and_then(|call| firsts.get(call % firsts.len().max(1)).copied());
                     let kind = first.map_or(AttemptKind::First, |first| AttemptKind::Retry { first_at: start + first });
                     let limits = in_force.get(&carriers[carrier]).copied().unwrap_or_default();
                     let recent = |at: &&Duration| elapsed - **at < Duration::from_secs(1);
