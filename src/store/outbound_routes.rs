@@ -172,8 +172,11 @@ fn remove(transaction: &mut dyn Transaction, id: i64) -> Result<bool, StoreError
 
 /// All routes by id.
 pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<RouteRow>, StoreError> {
+    // Room for all of them from the start: what a list leaves behind as it grows would stay with the process.
+    let counted = transaction.query("SELECT COUNT(*) AS routes FROM crankback_outbound_routes", &[])?;
+    let count = counted.first().map_or(Ok(0), |row| row.integer("routes"))?;
+    let (mut routes, mut texts) = (Vec::with_capacity(count), SharedTexts::default());
     let sql = format!("SELECT {COLUMNS} FROM crankback_outbound_routes ORDER BY id");
-    let (mut routes, mut texts) = (Vec::new(), SharedTexts::default());
     transaction.for_each_row(&sql, &[], &mut |of_store| {
         routes.push(row(&of_store, &mut texts)?);
         Ok(())
