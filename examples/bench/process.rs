@@ -22,6 +22,12 @@ pub fn cpu_of(pid: u32) -> Result<Duration, LabError> {
     Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
 }
 
+/// How many threads a process has: the entries of `/proc/PID/task`.
+pub fn threads_of(pid: u32) -> Result<usize, LabError> {
+    let path = format!("/proc/{pid}/task");
+    Ok(std::fs::read_dir(&path).context(|| format!("read {path}"))?.count())
+}
+
 /// How many more threads this process and what it starts may have: the least that its control group (cgroups(7), `pids`) or one
 /// above it leaves. `None` where none of them has a limit.
 pub fn threads_left() -> Option<u64> {

@@ -3,7 +3,7 @@
 //! The calls carry no media: what is measured is signalling, the daemon's and Asterisk's. Time to load is that of a whole start
 //! or of a whole `crankback reload`, from the command until it has answered.
 //!
-//! Asterisk has three threads for a call with `agi` and five with `stasis`. Where the machine does not allow it so many, as many
+//! Asterisk has three threads for a call with `agi` and four with `stasis`. Where the machine does not allow it so many, as many
 //! calls are held as it allows, and memory is taken up to all of them by what those calls took; the result says so.
 
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crankback::control::StatusView;
 use serde_json::{Value, json};
 
-use crate::process::{cpu_of, threads_left};
+use crate::process::{cpu_of, threads_left, threads_of};
 use crate::support::asterisk::dialplan::CUSTOMER_EXTENSION;
 use crate::support::error::LabError;
 use crate::support::rig::daemon::Program;
@@ -155,6 +155,7 @@ async fn place(rig: &Rig, engine: Engine) -> Result<(bool, usize), LabError> {
 async fn hold(rig: &Rig, engine: Engine) -> Result<Held, LabError> {
     let before = Books::of(rig).await?;
     let rss_before_kb = rig.daemon()?.resident_kb()?;
+    let threads_before = threads_of(rig.asterisk.pid()?)?;
     let began = Instant::now();
     let (took_all, placed) = place(rig, engine).await?;
     let live = connected(rig, placed).await?;
@@ -163,6 +164,7 @@ async fn hold(rig: &Rig, engine: Engine) -> Result<Held, LabError> {
     let rss_kb = rig.daemon()?.resident_kb()?;
     tokio::time::sleep(QUIET).await;
     let quiet = Books::of(rig).await?;
+    let threads_up = threads_of(rig.asterisk.pid()?)?;
     let swap = reload(rig).await?;
     let rss_after_reload_kb = rig.daemon()?.resident_kb()?;
     let channels = rig.asterisk.channel_count().await?;
@@ -170,7 +172,9 @@ async fn hold(rig: &Rig, engine: Engine) -> Result<Held, LabError> {
     rig.primary.hang_up_all();
     rig.wait_until_empty(PATIENCE).await?;
     let ended = Books::of(rig).await?;
-    let (calls, events) = (live.max(1) as f64, (up.events - before.events).max(1) as f64);
+    let (calls, events) = (live.max(1) as f64, (up.events - before.events) as f64);
+    // Few events are for calls of `agi`: Asterisk's `Dial()` acts on them.
+    let per_event = |time: f64| (events >= calls).then(|| time / events);
     let ms = |from: Duration, until: Duration| until.saturating_sub(from).as_secs_f64() * 1_000.0;
     let share = |from: Duration, until: Duration| ms(from, until) / (QUIET.as_secs_f64() * 10.0);
     let fullest_kb = rss_kb.max(rss_after_reload_kb);
@@ -188,7 +192,8 @@ async fn hold(rig: &Rig, engine: Engine) -> Result<Held, LabError> {
         "rss_after_reload_kb": rss_after_reload_kb,
         "events_per_call": events / calls,
         "daemon_cpu_ms_per_answered_call": ms(before.daemon, up.daemon) / calls,
-        "daemon_cpu_us_per_event": ms(before.daemon, up.daemon) * 1_000.0 / events,
+        "daemon_cpu_us_per_event": per_event(ms(before.daemon, up.daemon) * 1_000.0),
+        "asterisk_threads_per_call": (threads_up as f64 - threads_before as f64) / calls,
         "asterisk_cpu_ms_per_answered_call": ms(before.asterisk, up.asterisk) / calls,
         "daemon_percent_of_a_core_while_up": share(up.daemon, quiet.daemon),
         "asterisk_percent_of_a_core_while_up": share(up.asterisk, quiet.asterisk),
