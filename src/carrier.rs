@@ -24,6 +24,12 @@ impl From<&str> for CarrierId {
     }
 }
 
+impl From<Arc<str>> for CarrierId {
+    fn from(id: Arc<str>) -> Self {
+        Self(id)
+    }
+}
+
 impl fmt::Display for CarrierId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -15,7 +15,7 @@ use crate::admission::CarrierLimits;
 use crate::carrier::{Carrier, CarrierId, NumberFormat, Timers};
 use crate::config::{Engine, Settings};
 use crate::health::OperatorSetting;
-use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable, ScheduleError};
+use crate::routing::{NumberMatch, NumberMatchError, Route, RouteTable, Schedule, ScheduleError};
 use crate::store::{CarrierSettingsRow, Fingerprint, RouteRow, RoutingTables, Store, StoreError};
 use crate::verdict::{CarrierPolicies, Rulebook};
 use crate::vicidial::carrier_problem::CarrierProblem;
@@ -210,16 +210,17 @@ impl Snapshot {
     ) -> Self {
         let is_rebuild_due = is_rebuild_due(&tables, settings);
         let limits = carrier_settings::limits(&tables, settings.server.ip);
-        let mut routes = Vec::with_capacity(tables.routes.len());
         let mut route_problems = Vec::new();
-        let mut ids = Ids::default();
-        // Each row goes as it has been read: there may be a hundred thousand.
-        for row in std::mem::take(&mut tables.routes) {
-            match route(&row, &mut ids) {
-                Ok(route) => routes.push(route),
-                Err(error) => route_problems.push(RouteProblem { id: row.id, error }),
-            }
-        }
+        // There may be a hundred thousand: each takes its row's place in memory, and the rest is given back.
+        let rows = std::mem::take(&mut tables.routes).into_iter();
+        let routes = rows.filter_map(|row| {
+            let id = row.id;
+            route(row)
+                .map_err(|error| route_problems.push(RouteProblem { id, error }))
+                .ok()
+        });
+        let mut routes: Vec<Route> = routes.collect();
+        routes.shrink_to_fit();
         let campaigns = tables
             .campaigns
             .iter()
@@ -289,39 +290,23 @@ pub fn is_rebuild_due(tables: &RoutingTables, settings: &Settings) -> bool {
     servers.any(|server| server.server_ip.trim() == own && server.is_rebuild_due)
 }
 
-/// Carriers' ids, each kept once however many routes name it.
-#[derive(Default)]
-struct Ids(HashMap<String, CarrierId>);
-
-impl Ids {
-    fn of(&mut self, text: &str) -> CarrierId {
-        match self.0.get(text) {
-            Some(id) => id.clone(),
-            None => {
-                let id = CarrierId::from(text);
-                self.0.insert(text.to_owned(), id.clone());
-                id
-            }
-        }
-    }
-}
-
-fn route(row: &RouteRow, ids: &mut Ids) -> Result<Route, RouteError> {
-    let columns = &row.route;
+fn route(row: RouteRow) -> Result<Route, RouteError> {
+    let columns = row.route;
     let number_format = (columns.strip_prefix.is_some() || columns.add_prefix.is_some()).then(|| NumberFormat {
         strip: columns.strip_prefix.map_or(0, |strip| strip as usize),
-        prefix: columns.add_prefix.clone().unwrap_or_default(),
+        prefix: columns.add_prefix.as_deref().unwrap_or_default().to_owned(),
     });
+    let schedule: Option<Schedule> = columns.schedule.as_deref().map(str::parse).transpose()?;
     Ok(Route {
         id: row.id,
-        entry: columns.entry_carrier_id.as_deref().map(|id| ids.of(id)),
-        campaign: columns.campaign_id.clone(),
+        entry: columns.entry_carrier_id.map(CarrierId::from),
+        campaign: columns.campaign_id,
         number_match: NumberMatch::parse(&columns.match_type, &columns.match_text)?,
-        carrier: ids.of(&columns.carrier_id),
+        carrier: columns.carrier_id.into(),
         priority: columns.priority,
         weight: columns.weight,
-        schedule: columns.schedule.as_deref().map(str::parse).transpose()?,
-        number_format,
+        schedule: schedule.map(Box::new),
+        number_format: number_format.map(Box::new),
         enabled: columns.enabled,
     })
 }

@@ -56,12 +56,12 @@ fn routes() -> Vec<Route> {
         let number_match = match nth {
             0..3 => NumberMatch::Any,
             3..20 => NumberMatch::parse("pattern", &format!("_1{}XXNXXXXXX", 2 + nth % 8)).expect("a pattern"),
-            _ => NumberMatch::Prefix(format!("1{}", 200_000 + nth * 160)),
+            _ => NumberMatch::Prefix(format!("1{}", 200_000 + nth * 160).into()),
         };
         Route {
             id,
             entry: Some(entry(of_entry)),
-            campaign: (nth % 10 == 9).then(|| "SALES".to_owned()),
+            campaign: (nth % 10 == 9).then(|| "SALES".into()),
             number_match,
             carrier: backup((id * 7) % BACKUPS),
             priority: i32::try_from(nth % 4).expect("a small number"),

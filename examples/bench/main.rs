@@ -3,10 +3,12 @@
 //! `cargo run --release --example bench` places calls at 30 and 80 a second. The first carrier refuses every call with 503 and
 //! the second answers; then the same with a first carrier that answers. The ways take turns in short blocks, so that what the
 //! machine does meanwhile hits all of them. Plain `Dial()` fails over in the dialplan, as people write it by hand. Only ratios
-//! count: the machine is noisy. `--soak` and `--scale` are runs of their own, with the lab's carriers.
+//! count: the machine is noisy. `--soak` and `--scale` are runs of their own, with the lab's carriers; `--cluster` needs no
+//! Asterisk.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod capture;
+mod cluster;
 mod figures;
 mod process;
 mod scale;
@@ -50,6 +52,9 @@ struct Arguments {
     /// 100,000 routes and 2,000 live calls: memory and CPU time
     #[arg(long, conflicts_with_all = ["soak", "quick", "caller"])]
     scale: bool,
+    /// The rows of twenty busy daemons into one MariaDB
+    #[arg(long, conflicts_with_all = ["scale", "soak", "quick", "caller", "asterisk"])]
+    cluster: bool,
     /// Print an object for machines on standard output; everything else goes to standard error
     #[arg(long)]
     json: bool,
@@ -104,6 +109,7 @@ fn main() -> ExitCode {
     let run = async {
         match arguments.soak {
             Some(lasts) => soak::run(arguments.asterisk, lasts, arguments.json).await,
+            None if arguments.cluster => cluster::run(arguments.json).await,
             None if arguments.scale => scale::run(arguments.asterisk, arguments.json).await,
             None => bench(&arguments).await,
         }

@@ -1,5 +1,6 @@
-//! What the kernel says of a process.
+//! What the kernel says of a process, and what it allows.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::support::error::{IoContext, LabError};
@@ -19,4 +20,37 @@ pub fn cpu_of(pid: u32) -> Result<Duration, LabError> {
         .filter_map(|field| field.parse::<u64>().ok())
         .sum();
     Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
+}
+
+/// How many threads a process has: the entries of `/proc/PID/task`.
+pub fn threads_of(pid: u32) -> Result<usize, LabError> {
+    let path = format!("/proc/{pid}/task");
+    Ok(std::fs::read_dir(&path).context(|| format!("read {path}"))?.count())
+}
+
+/// How many more threads this process and what it starts may have: the least that its control group (cgroups(7), `pids`) or one
+/// above it leaves. `None` where none of them has a limit.
+pub fn threads_left() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let number = |file: PathBuf| std::fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    let left = |directory: &Path| {
+        let (most, now) = (
+            number(directory.join("pids.max"))?,
+            number(directory.join("pids.current"))?,
+        );
+        Some(most.saturating_sub(now))
+    };
+    let directories = groups.lines().filter_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, group) = rest.split_once(':')?;
+        let root = match controllers {
+            "" => "/sys/fs/cgroup",
+            "pids" => "/sys/fs/cgroup/pids",
+            _ => return None,
+        };
+        Some(PathBuf::from(format!("{root}{group}")))
+    });
+    directories
+        .flat_map(|directory| directory.ancestors().filter_map(left).collect::<Vec<_>>())
+        .min()
 }

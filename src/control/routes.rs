@@ -221,13 +221,13 @@ fn route(wanted: &RouteAdd) -> Result<Route, Error> {
     Ok(Route {
         id: 0,
         entry: wanted.entry.as_deref().map(CarrierId::from),
-        campaign: wanted.campaign.clone(),
+        campaign: wanted.campaign.as_deref().map(Into::into),
         number_match,
         carrier: CarrierId::from(wanted.carrier.as_str()),
         priority: wanted.priority,
         weight: 1,
-        schedule,
-        number_format,
+        schedule: schedule.map(Box::new),
+        number_format: number_format.map(Box::new),
         enabled: true,
     })
 }
@@ -250,17 +250,17 @@ impl Checked {
     pub(super) fn row(&self, wanted: &RouteAdd) -> NewRoute {
         let route = &self.route;
         NewRoute {
-            entry_carrier_id: wanted.entry.clone(),
+            entry_carrier_id: wanted.entry.as_deref().map(Into::into),
             campaign_id: route.campaign.clone(),
-            match_type: route.number_match.kind().to_owned(),
-            match_text: route.number_match.text(),
-            carrier_id: wanted.carrier.clone(),
+            match_type: route.number_match.kind().into(),
+            match_text: route.number_match.text().into(),
+            carrier_id: wanted.carrier.as_str().into(),
             priority: route.priority,
             weight: route.weight,
             cost: None,
-            schedule: route.schedule.as_ref().map(ToString::to_string),
+            schedule: route.schedule.as_ref().map(|schedule| schedule.to_string().into()),
             strip_prefix: wanted.strip,
-            add_prefix: wanted.add_prefix.clone(),
+            add_prefix: wanted.add_prefix.as_deref().map(Into::into),
             enabled: route.enabled,
         }
     }
@@ -298,13 +298,13 @@ impl RouteView {
         Self {
             id: route.id,
             entry: route.entry.as_ref().map(ToString::to_string),
-            campaign: route.campaign.clone(),
+            campaign: route.campaign.as_ref().map(ToString::to_string),
             numbers: route.number_match.to_string(),
             carrier: route.carrier.to_string(),
             priority: route.priority,
             weight: route.weight,
             schedule: route.schedule.as_ref().map(ToString::to_string),
-            format: route.number_format.as_ref().map(describe),
+            format: route.number_format.as_deref().map(describe),
             enabled: route.enabled,
         }
     }

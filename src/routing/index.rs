@@ -1,42 +1,49 @@
 //! The routes of one entry carrier, found by the number without looking at all of them.
 
-use std::collections::HashMap;
-
+use super::number_key::NumberKey;
 use super::route::NumberMatch;
 
-/// Positions of routes, by the literal characters that their numbers start with.
+/// Positions of enabled routes, by what their numbers start with. Twelve bytes a route, with what pads them sixteen.
 #[derive(Debug, Default)]
 pub(super) struct RouteIndex {
-    by_prefix: HashMap<Box<str>, Vec<usize>>,
-    /// The lengths of the prefixes in use, each once.
-    prefix_lengths: Vec<usize>,
-    all: Vec<usize>,
+    /// In order once [`RouteIndex::finish`] is done.
+    positions: Vec<(NumberKey, u32)>,
+    /// The lengths of the keys in use, each once.
+    key_lengths: Vec<u32>,
 }
 
 impl RouteIndex {
-    pub(super) fn insert(&mut self, position: usize, number_match: &NumberMatch, enabled: bool) {
-        self.all.push(position);
-        if !enabled {
-            return;
+    /// Takes a route in; it is found after [`RouteIndex::finish`].
+    pub(super) fn insert(&mut self, position: u32, number_match: &NumberMatch) {
+        let key = NumberKey::of(number_match.literal_prefix());
+        if !self.key_lengths.contains(&key.length()) {
+            self.key_lengths.push(key.length());
         }
-        let prefix = number_match.literal_prefix();
-        if !self.prefix_lengths.contains(&prefix.len()) {
-            self.prefix_lengths.push(prefix.len());
-        }
-        self.by_prefix.entry(prefix.into()).or_default().push(position);
+        self.positions.push((key, position));
     }
 
-    /// Every route, enabled or not, in the order of insertion.
-    pub(super) fn all(&self) -> &[usize] {
-        &self.all
+    /// Puts the routes in order, and gives back what memory is not needed.
+    pub(super) fn finish(&mut self) {
+        self.positions.sort_unstable();
+        self.positions.shrink_to_fit();
     }
 
-    /// The enabled routes that may match the number: all whose literal prefix fits, and perhaps some that do not match.
-    pub(super) fn candidates<'a>(&'a self, number: &'a str) -> impl Iterator<Item = usize> + 'a {
-        self.prefix_lengths
+    /// The routes that may match the number: all whose literal prefix fits, and perhaps some that do not match.
+    pub(super) fn candidates(&self, number: &str) -> impl Iterator<Item = u32> {
+        let number = NumberKey::of(number);
+        let lengths = self
+            .key_lengths
             .iter()
-            .filter_map(|length| self.by_prefix.get(number.get(..*length)?))
-            .flatten()
-            .copied()
+            .filter(move |length| **length <= number.length());
+        lengths.flat_map(move |length| {
+            let key = number.first(*length);
+            let from = self.positions.partition_point(|(other, _)| *other < key);
+            let fitting = self
+                .positions
+                .iter()
+                .skip(from)
+                .take_while(move |(other, _)| *other == key);
+            fitting.map(|(_, position)| *position)
+        })
     }
 }

@@ -9,6 +9,7 @@ mod fitness;
 mod fixtures;
 mod index;
 mod number;
+mod number_key;
 mod plan;
 mod planner;
 mod proof;

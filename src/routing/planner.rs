@@ -119,11 +119,11 @@ impl<'a> Planner<'a> {
             return Err(Rejection::RouteDisabled { route: route.id });
         }
         if let Some(campaign) = &route.campaign
-            && self.request.campaign.as_ref() != Some(campaign)
+            && self.request.campaign.as_deref() != Some(campaign)
         {
             return Err(Rejection::OtherCampaign {
                 route: route.id,
-                campaign: campaign.clone(),
+                campaign: campaign.to_string(),
             });
         }
         if let Some(schedule) = &route.schedule
@@ -150,8 +150,8 @@ impl<'a> Planner<'a> {
         if carrier.is_staged {
             return Err(Rejection::Staged);
         }
-        let wire_number =
-            wire_number(canonical, route.number_format.as_ref(), carrier, entries).map_err(|error| unproven(&error))?;
+        let wire_number = wire_number(canonical, route.number_format.as_deref(), carrier, entries)
+            .map_err(|error| unproven(&error))?;
         Ok(Candidate {
             carrier: carrier.id.clone(),
             technology: carrier.technology,

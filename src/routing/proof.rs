@@ -38,7 +38,7 @@ impl RouteTable {
     ///
     /// The reason why no pattern leads to a number that is certain.
     pub fn prove_route(&self, entry: &CarrierId, route: &Route) -> Result<EntryProof, Rejection> {
-        let (format, campaign) = (route.number_format.as_ref(), route.campaign.as_deref());
+        let (format, campaign) = (route.number_format.as_deref(), route.campaign.as_deref());
         // Whether the route serves the entry at all is the table's own word; the patterns one by one are what people are shown.
         self.prove(entry, &route.carrier, format, campaign)?;
         let mut result = EntryProof {

@@ -1,13 +1,15 @@
 //! A route: one backup carrier for the calls of an entry carrier.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::asterisk_conf::{Pattern, PatternError};
 use crate::carrier::{CarrierId, NumberFormat};
 
 use super::schedule::Schedule;
 
-/// One row of the operator's routes.
+/// One row of the operator's routes. There may be a hundred thousand: what few of them have is boxed, what many have in common
+/// is shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The route's id; among equal priorities the lower one comes first.
@@ -15,7 +17,7 @@ pub struct Route {
     /// The carrier whose dialplan line sent the call; `None`: any.
     pub entry: Option<CarrierId>,
     /// The campaign that the route is for; `None`: all calls, also those without a campaign.
-    pub campaign: Option<String>,
+    pub campaign: Option<Arc<str>>,
     /// The numbers that the route is for.
     pub number_match: NumberMatch,
     /// The carrier that is tried.
@@ -25,9 +27,9 @@ pub struct Route {
     /// Share among routes of the same priority. Kept with the route; the order does not use it.
     pub weight: u32,
     /// When the route holds; `None`: always.
-    pub schedule: Option<Schedule>,
+    pub schedule: Option<Box<Schedule>>,
     /// How the carrier wants the canonical number; `None`: as the carrier itself says.
-    pub number_format: Option<NumberFormat>,
+    pub number_format: Option<Box<NumberFormat>>,
     /// Whether the route counts.
     pub enabled: bool,
 }
@@ -38,9 +40,9 @@ pub enum NumberMatch {
     /// Every number.
     Any,
     /// Numbers that start with these characters.
-    Prefix(String),
+    Prefix(Box<str>),
     /// Numbers that match an Asterisk pattern.
-    Pattern(Pattern),
+    Pattern(Box<Pattern>),
 }
 
 /// Why a route's match cannot be used.
@@ -109,11 +111,11 @@ impl NumberMatch {
                 if text.is_empty() || !text.chars().all(dialable) {
                     return Err(NumberMatchError::Prefix { text: text.to_owned() });
                 }
-                Ok(Self::Prefix(text.to_owned()))
+                Ok(Self::Prefix(text.into()))
             }
             "pattern" => text
                 .parse()
-                .map(Self::Pattern)
+                .map(|pattern| Self::Pattern(Box::new(pattern)))
                 .map_err(|error| NumberMatchError::Pattern {
                     text: text.to_owned(),
                     error,
@@ -136,7 +138,7 @@ impl NumberMatch {
     pub fn text(&self) -> String {
         match self {
             Self::Any => String::new(),
-            Self::Prefix(prefix) => prefix.clone(),
+            Self::Prefix(prefix) => prefix.to_string(),
             Self::Pattern(pattern) => pattern.to_string(),
         }
     }
@@ -145,7 +147,7 @@ impl NumberMatch {
     pub fn matches(&self, number: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Prefix(prefix) => number.starts_with(prefix),
+            Self::Prefix(prefix) => number.starts_with(&**prefix),
             Self::Pattern(pattern) => pattern.matches(number),
         }
     }

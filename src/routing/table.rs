@@ -37,16 +37,18 @@ impl RouteTable {
     /// Builds the table. `dial_prefixes` holds the `dial_prefix` of each campaign as it stands in VICIdial; `X` and nothing
     /// mean that the campaign has none.
     pub fn build(carriers: Vec<Carrier>, mut routes: Vec<Route>, dial_prefixes: HashMap<String, String>) -> Self {
-        routes.sort_by_key(|route| (route.priority, route.id));
+        routes.sort_unstable_by_key(|route| (route.priority, route.id));
         let mut of_entry: HashMap<CarrierId, RouteIndex> = HashMap::new();
         let mut of_any_entry = RouteIndex::default();
-        for (position, route) in routes.iter().enumerate() {
+        for (position, route) in (0..).zip(&routes).filter(|(_, route)| route.enabled) {
             let index = match &route.entry {
                 Some(entry) => of_entry.entry(entry.clone()).or_default(),
                 None => &mut of_any_entry,
             };
-            index.insert(position, &route.number_match, route.enabled);
+            index.insert(position, &route.number_match);
         }
+        of_any_entry.finish();
+        of_entry.values_mut().for_each(RouteIndex::finish);
         let carriers = carriers.into_iter().map(|carrier| {
             let entries = carrier.entries.iter().filter_map(ReadEntry::read).collect();
             (carrier.id.clone(), PlannedCarrier { carrier, entries })
@@ -107,7 +109,7 @@ impl RouteTable {
             return planner.finish();
         }
         let number = planner.number();
-        let mut positions: Vec<usize> = match self.of_entry.get(&request.entry) {
+        let mut positions: Vec<u32> = match self.of_entry.get(&request.entry) {
             Some(index) => index
                 .candidates(number)
                 .chain(self.of_any_entry.candidates(number))
@@ -115,7 +117,10 @@ impl RouteTable {
             None => self.of_any_entry.candidates(number).collect(),
         };
         positions.sort_unstable();
-        for route in positions.into_iter().filter_map(|position| self.routes.get(position)) {
+        for route in positions
+            .into_iter()
+            .filter_map(|position| self.routes.get(position as usize))
+        {
             if planner.is_full_before(route.priority) {
                 break;
             }
@@ -132,14 +137,8 @@ impl RouteTable {
         if planner.is_native() {
             return planner.finish();
         }
-        let of_entry = self
-            .of_entry
-            .get(&request.entry)
-            .map(RouteIndex::all)
-            .unwrap_or_default();
-        let mut positions = [of_entry, self.of_any_entry.all()].concat();
-        positions.sort_unstable();
-        for route in positions.into_iter().filter_map(|position| self.routes.get(position)) {
+        let is_of_entry = |route: &&Route| route.entry.as_ref().is_none_or(|entry| *entry == request.entry);
+        for route in self.routes.iter().filter(is_of_entry) {
             planner.consider(route);
         }
         planner.finish()

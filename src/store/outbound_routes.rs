@@ -1,11 +1,13 @@
 //! `crankback_outbound_routes`: which carriers follow which, as an operator chose it.
 
+use std::sync::Arc;
+
 use super::audit::{self, AuditRow};
 use super::error::StoreError;
 use super::import::OwnTable;
 use super::meta;
 use super::owner::Store;
-use super::transaction::{Row, Transaction, Value, whole};
+use super::transaction::{Row, SharedTexts, Transaction, Value, whole};
 
 const COLUMNS: &str = "id, entry_carrier_id, campaign_id, match_type, match_text, carrier_id, priority, weight, cost, schedule, \
                        strip_prefix, add_prefix, enabled";
@@ -16,19 +18,19 @@ pub(super) const TABLE: OwnTable = OwnTable {
     key: &["id"],
 };
 
-/// A route that has no id yet.
+/// A route that has no id yet. There may be a hundred thousand: texts that many have in common are shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRoute {
     /// The carrier whose dialplan line sent the call; `None`: any.
-    pub entry_carrier_id: Option<String>,
+    pub entry_carrier_id: Option<Arc<str>>,
     /// The campaign; `None`: any.
-    pub campaign_id: Option<String>,
+    pub campaign_id: Option<Arc<str>>,
     /// `any`, `prefix` or `pattern`.
-    pub match_type: String,
+    pub match_type: Arc<str>,
     /// The prefix or the pattern; empty for `any`.
-    pub match_text: String,
+    pub match_text: Box<str>,
     /// The carrier that the route leads to.
-    pub carrier_id: String,
+    pub carrier_id: Arc<str>,
     /// Lower is tried first.
     pub priority: i32,
     /// Share among carriers of equal priority.
@@ -36,11 +38,11 @@ pub struct NewRoute {
     /// Price of a minute in millionths of the currency, where known.
     pub cost: Option<i64>,
     /// When the route holds; `None`: always.
-    pub schedule: Option<String>,
+    pub schedule: Option<Arc<str>>,
     /// Characters dropped from the front of the number; `None`: as the carrier has it.
     pub strip_prefix: Option<u32>,
     /// Put before what is left; `None`: as the carrier has it.
-    pub add_prefix: Option<String>,
+    pub add_prefix: Option<Arc<str>>,
     /// Switched on.
     pub enabled: bool,
 }
@@ -109,9 +111,9 @@ fn same(transaction: &mut dyn Transaction, route: &NewRoute) -> Result<Option<i6
     let sql = "SELECT MIN(id) AS id FROM crankback_outbound_routes WHERE carrier_id = ? AND match_type = ? AND match_text = ? \
                AND COALESCE(entry_carrier_id, '') = ? AND COALESCE(campaign_id, '') = ? AND COALESCE(schedule, '') = ?";
     let parameters: [Value; 6] = [
-        (&route.carrier_id).into(),
-        (&route.match_type).into(),
-        (&route.match_text).into(),
+        (&*route.carrier_id).into(),
+        (&*route.match_type).into(),
+        (&*route.match_text).into(),
         route.entry_carrier_id.as_deref().unwrap_or_default().into(),
         route.campaign_id.as_deref().unwrap_or_default().into(),
         route.schedule.as_deref().unwrap_or_default().into(),
@@ -136,7 +138,7 @@ fn add(transaction: &mut dyn Transaction, route: &NewRoute) -> Result<i64, Store
         format!("INSERT INTO crankback_outbound_routes ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     let url = transaction.url();
     let text = |column, text: &str, width| whole(url, column, text, width);
-    let optional = |column, text: &Option<String>, width| {
+    let optional = |column, text: &Option<Arc<str>>, width| {
         let value = text.as_ref().map(|text| whole(url, column, text, width));
         Ok::<_, StoreError>(value.transpose()?.unwrap_or(Value::Null))
     };
@@ -170,24 +172,35 @@ fn remove(transaction: &mut dyn Transaction, id: i64) -> Result<bool, StoreError
 
 /// All routes by id.
 pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<RouteRow>, StoreError> {
+    // Room for all of them from the start: what a list leaves behind as it grows would stay with the process.
+    let counted = transaction.query("SELECT COUNT(*) AS routes FROM crankback_outbound_routes", &[])?;
+    let count = counted.first().map_or(Ok(0), |row| row.integer("routes"))?;
+    let (mut routes, mut texts) = (Vec::with_capacity(count), SharedTexts::default());
     let sql = format!("SELECT {COLUMNS} FROM crankback_outbound_routes ORDER BY id");
-    let rows = transaction.query(&sql, &[])?.into_iter();
-    rows.map(|of_store| row(&of_store)).collect()
+    transaction.for_each_row(&sql, &[], &mut |of_store| {
+        routes.push(row(&of_store, &mut texts)?);
+        Ok(())
+    })?;
+    Ok(routes)
 }
 
-fn row(row: &Row) -> Result<RouteRow, StoreError> {
+fn row(row: &Row, texts: &mut SharedTexts) -> Result<RouteRow, StoreError> {
+    let mut optional = |column| {
+        let text = row.optional_text(column)?;
+        Ok::<_, StoreError>(text.map(|text| texts.of(&text)))
+    };
     let route = NewRoute {
-        entry_carrier_id: row.optional_text("entry_carrier_id")?,
-        campaign_id: row.optional_text("campaign_id")?,
-        match_type: row.text("match_type")?,
-        match_text: row.text("match_text")?,
-        carrier_id: row.text("carrier_id")?,
+        entry_carrier_id: optional("entry_carrier_id")?,
+        campaign_id: optional("campaign_id")?,
+        schedule: optional("schedule")?,
+        add_prefix: optional("add_prefix")?,
+        match_type: texts.of(&row.text("match_type")?),
+        match_text: row.text("match_text")?.into(),
+        carrier_id: texts.of(&row.text("carrier_id")?),
         priority: row.integer("priority")?,
         weight: row.integer("weight")?,
         cost: row.optional_integer("cost")?,
-        schedule: row.optional_text("schedule")?,
         strip_prefix: row.optional_integer("strip_prefix")?,
-        add_prefix: row.optional_text("add_prefix")?,
         enabled: row.integer::<i64>("enabled")? != 0,
     };
     Ok(RouteRow {

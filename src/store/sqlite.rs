@@ -97,33 +97,32 @@ struct SqliteTransaction<'a> {
     inner: rusqlite::Transaction<'a>,
 }
 
-impl SqliteTransaction<'_> {
-    fn rows(&self, sql: &str, parameters: &[Value]) -> rusqlite::Result<Vec<Row>> {
-        let mut statement = self.inner.prepare_cached(sql)?;
-        let head = Arc::new(ResultHead {
-            url: self.url.clone(),
-            columns: statement.column_names().map(str::to_owned).collect(),
-        });
-        let rows = statement.query_map(params_from_iter(parameters), |row| {
-            let values = (0..head.columns.len())
-                .map(|index| row.get_ref(index).map(value))
-                .collect::<Result<_, _>>()?;
-            Ok(Row {
-                head: Arc::clone(&head),
-                values,
-            })
-        })?;
-        rows.collect()
-    }
-}
-
 impl Transaction for SqliteTransaction<'_> {
     fn url(&self) -> &StoreUrl {
         self.url
     }
 
-    fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
-        self.rows(sql, parameters).map_err(|error| translate(self.url, &error))
+    fn for_each_row(
+        &mut self,
+        sql: &str,
+        parameters: &[Value],
+        each: &mut dyn FnMut(Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let told = |error: rusqlite::Error| translate(self.url, &error);
+        let mut statement = self.inner.prepare_cached(sql).map_err(told)?;
+        let head = Arc::new(ResultHead {
+            url: self.url.clone(),
+            columns: statement.column_names().map(str::to_owned).collect(),
+        });
+        let mut rows = statement.query(params_from_iter(parameters)).map_err(told)?;
+        while let Some(row) = rows.next().map_err(told)? {
+            let values = (0..head.columns.len()).map(|index| row.get_ref(index).map(value));
+            each(Row {
+                head: Arc::clone(&head),
+                values: values.collect::<Result<_, _>>().map_err(told)?,
+            })?;
+        }
+        Ok(())
     }
 
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<usize, StoreError> {

@@ -1,5 +1,6 @@
 //! What a repository sees of a database: statements with `?` and rows with named columns.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::error::StoreError;
@@ -9,8 +10,22 @@ use super::url::StoreUrl;
 pub(super) trait Transaction {
     /// The database, for error texts.
     fn url(&self) -> &StoreUrl;
+    /// Runs a statement that gives rows, and hands over each as it comes: there may be a hundred thousand. The first error ends it.
+    fn for_each_row(
+        &mut self,
+        sql: &str,
+        parameters: &[Value],
+        each: &mut dyn FnMut(Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
     /// Runs a statement that gives rows.
-    fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
+    fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        self.for_each_row(sql, parameters, &mut |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
     /// Runs a statement that changes rows; gives how many.
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<usize, StoreError>;
     /// Runs the statements of a migration.
@@ -86,6 +101,22 @@ pub(super) fn whole(url: &StoreUrl, column: &str, text: &str, width: usize) -> R
         found: format!("{text:?}"),
         expected: "a text that fits",
     })
+}
+
+/// Texts that many rows have in common, each kept once.
+#[derive(Debug, Default)]
+pub(super) struct SharedTexts(HashSet<Arc<str>>);
+
+impl SharedTexts {
+    /// The one copy of this text.
+    pub fn of(&mut self, text: &str) -> Arc<str> {
+        if let Some(text) = self.0.get(text) {
+            return Arc::clone(text);
+        }
+        let text: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&text));
+        text
+    }
 }
 
 /// What the rows of one result share: there may be a hundred thousand.

@@ -7,6 +7,7 @@ use super::action::{Action, Finding, Health};
 use super::dialect::DialerResult;
 use super::evidence::{EndedBy, Evidence, Progress};
 use super::overrides::{Override, Overrides};
+use super::phrase::Phrase;
 use super::policy::{CarrierPolicy, Circumstances};
 use super::row::{Row, Seen};
 use super::selector::Selector;
@@ -118,15 +119,18 @@ struct Opinions {
 
 fn opinions(evidence: &Evidence, circumstances: &Circumstances<'_>) -> Opinions {
     let policy = circumstances.policy;
+    let phrase = evidence.received_reply().map(|reply| Phrase::new(&reply.phrase));
+    let phrase = phrase.as_ref();
     let seen = Seen {
         evidence,
+        phrase,
         rang: above::rang(evidence, policy),
         at_our_limit: circumstances.at_our_limit,
     };
     let row = circumstances.rules.row_for(seen);
     let default = by_tables(row, policy);
     let preset = policy.preset.as_ref().and_then(|preset| {
-        let found = find(&preset.answers, evidence)?;
+        let found = find(&preset.answers, evidence, phrase)?;
         // What a provider means by its codes does not outrank what it says in words.
         if row.is_some_and(Row::is_phrase_rule) && !matches!(found.selector, Selector::Phrase(_)) {
             return None;
@@ -137,7 +141,7 @@ fn opinions(evidence: &Evidence, circumstances: &Circumstances<'_>) -> Opinions 
         Some(set(Authority::Preset, found, &default, policy, &rule, &why))
     });
     let below = preset.as_ref().unwrap_or(&default);
-    let overridden = find(&policy.overrides, evidence).map(|found| {
+    let overridden = find(&policy.overrides, evidence, phrase).map(|found| {
         let rule = format!("override:{}", found.selector);
         let why = format!("{}; this carrier's override: {}", default.why, found.selector);
         set(Authority::Override, found, below, policy, &rule, &why)
@@ -228,12 +232,10 @@ fn set(
 }
 
 /// The first override that is about this answer.
-fn find<'a>(overrides: &'a Overrides, evidence: &Evidence) -> Option<&'a Override> {
+fn find<'a>(overrides: &'a Overrides, evidence: &Evidence, phrase: Option<&Phrase>) -> Option<&'a Override> {
     let reply = evidence.final_reply();
     overrides.iter().find(|it| match &it.selector {
-        Selector::Phrase(pattern) => evidence
-            .received_reply()
-            .is_some_and(|reply| pattern.matches(&reply.phrase)),
+        Selector::Phrase(pattern) => phrase.is_some_and(|phrase| pattern.matches(phrase)),
         Selector::Code(code) => reply.is_some_and(|reply| reply.code == *code),
         Selector::Cause(cause) => evidence.q850 == Some(*cause),
         Selector::Class(class) => reply.is_some_and(|reply| reply.code / 100 == u16::from(*class)),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::action::{Action, Health};
-use super::evidence::{Evidence, SipReply, Source};
-use super::phrase::PhrasePattern;
+use super::evidence::{Evidence, Source};
+use super::phrase::{Phrase, PhrasePattern};
 
 /// One row of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +52,10 @@ impl Row {
     }
 
     /// Whether the row is about this reason phrase.
-    pub(super) fn holds_phrase_of(&self, reply: &SipReply) -> bool {
+    pub(super) fn holds_phrase(&self, phrase: &Phrase) -> bool {
         match &self.matcher {
             Matcher::Numbers(_) => false,
-            Matcher::Phrases(patterns) => patterns.iter().any(|pattern| pattern.matches(&reply.phrase)),
+            Matcher::Phrases(patterns) => patterns.iter().any(|pattern| pattern.matches(phrase)),
         }
     }
 }
@@ -110,6 +110,8 @@ pub enum MadeBy {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen<'a> {
     pub(super) evidence: &'a Evidence,
+    /// The reason phrase of the carrier's final answer.
+    pub(super) phrase: Option<&'a Phrase>,
     /// 180 or 183 was seen, and the carrier does not fake it.
     pub(super) rang: bool,
     pub(super) at_our_limit: bool,

@@ -169,9 +169,9 @@ impl Rulebook {
     pub(super) fn row_for(&self, seen: Seen<'_>) -> Option<&Row> {
         let evidence = seen.evidence;
         let met = |row: &&Row| row.when.met(seen);
-        let by_phrase = evidence
-            .received_reply()
-            .and_then(|reply| self.phrases.iter().filter(met).find(|row| row.holds_phrase_of(reply)));
+        let by_phrase = seen
+            .phrase
+            .and_then(|phrase| self.phrases.iter().filter(met).find(|row| row.holds_phrase(phrase)));
         let by_code = || {
             let code = evidence.final_reply()?.code;
             self.sip.iter().filter(met).find(|row| row.holds(code))

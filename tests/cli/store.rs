@@ -86,7 +86,7 @@ async fn the_command_line_and_the_daemon_share_the_file() {
     assert_eq!((after.revision, after.carriers), (before.revision + 1, before.carriers));
     let tables = daemon.routing_tables().await.expect("are read");
     assert_eq!(
-        (tables.routes.len(), tables.routes[0].route.carrier_id.as_str()),
+        (tables.routes.len(), &*tables.routes[0].route.carrier_id),
         (1, "BACKUP")
     );
 }

@@ -25,7 +25,7 @@ async fn routes_come_back_as_they_were_added(stage: Stage) {
         entry_carrier_id: None,
         campaign_id: Some("größer".into()),
         match_type: "any".into(),
-        match_text: String::new(),
+        match_text: "".into(),
         cost: None,
         weight: u32::MAX,
         priority: i32::MIN,
@@ -112,7 +112,7 @@ async fn the_same_route_added_at_the_same_time_is_added_once(stage: Stage) {
 async fn a_route_that_does_not_fit_is_refused(stage: Stage) {
     let (_scene, store) = stage.store().await;
     let long = NewRoute {
-        match_text: "9".repeat(65),
+        match_text: "9".repeat(65).into(),
         ..route("BACKUP")
     };
     let refused = store.add_route(long, |id| audit("route_add", id)).await;

@@ -307,6 +307,12 @@ impl Server {
         self.port
     }
 
+    /// The server's process id; 0 while it is stopped.
+    pub fn pid(&self) -> u32 {
+        let process = self.process.lock().expect("nobody panicked");
+        process.as_ref().map_or(0, Child::id)
+    }
+
     /// Its directory, for files beside its data.
     pub fn directory(&self) -> &Path {
         self.directory.path()

@@ -197,7 +197,7 @@ fn routes_for_any_entry_mix_in_by_priority() {
         ..request()
     };
     let with_format = Route {
-        number_format: Some(format(0, "")),
+        number_format: Some(Box::new(format(0, ""))),
         ..any
     };
     let table = RouteTable::build(
@@ -267,7 +267,7 @@ fn a_route_outside_its_schedule_is_left_out_and_the_entry_never() {
     // 1970-01-01 was a Thursday.
     const NOON_MS: i64 = 12 * 3_600_000;
     let at_night = Route {
-        schedule: Some("thu 18:00-06:00 UTC".parse().expect("a schedule")),
+        schedule: Some(Box::new("thu 18:00-06:00 UTC".parse().expect("a schedule"))),
         ..route(1, "B8", 1)
     };
     let table = table(vec![at_night, route(2, "B7", 2)]);
@@ -344,7 +344,7 @@ fn every_rejection_has_its_reason() {
         route(6, "MAIN", 6),
         route(7, "BARE", 7),
         Route {
-            number_format: Some(format(11, "")),
+            number_format: Some(Box::new(format(11, ""))),
             ..route(8, "BARE", 8)
         },
         route(9, "B8", 9),
@@ -394,7 +394,7 @@ fn every_rejection_has_its_reason() {
 fn the_campaigns_dial_prefix_makes_the_canonical_number() {
     let stripping = carrier("MAIN", &[("_91NXXNXXXXXX", 2, "")]);
     let bare = Route {
-        number_format: Some(format(0, "+")),
+        number_format: Some(Box::new(format(0, "+"))),
         ..route(1, "BARE", 1)
     };
     let table = RouteTable::build(
@@ -420,7 +420,7 @@ fn the_campaigns_dial_prefix_makes_the_canonical_number() {
 #[test]
 fn a_call_without_campaign_has_the_prefix_that_all_campaigns_agree_on() {
     let bare = Route {
-        number_format: Some(format(0, "+")),
+        number_format: Some(Box::new(format(0, "+"))),
         ..route(1, "BARE", 1)
     };
     let sent = |campaigns: &[(&str, &str)], campaign: Option<&str>| {
@@ -492,7 +492,7 @@ fn carriers_of_three_technologies_back_each_other_up() {
 fn a_hundred_thousand_routes_are_not_looked_at_one_by_one() {
     let numbered = |id: i64, entry: &str, prefix: String| Route {
         entry: Some(entry.into()),
-        number_match: NumberMatch::Prefix(prefix),
+        number_match: NumberMatch::Prefix(prefix.into()),
         ..route(id, "B8", 1)
     };
     let own = (0..50_000).map(|n| numbered(n, "MAIN", format!("1{:07}", 2_000_000 + n * 10)));
@@ -511,7 +511,7 @@ fn any_route() -> impl Strategy<Value = Route> {
         "_[1XN]{0,2}[.!]".prop_filter_map("no pattern", |text| NumberMatch::parse("pattern", &text).ok()),
     ];
     let entry = prop_oneof![Just(None), Just(Some("MAIN")), Just(Some("B8"))];
-    let campaign = prop_oneof![3 => Just(None), 1 => Just(Some("SALES".to_owned()))];
+    let campaign = prop_oneof![3 => Just(None), 1 => Just(Some("SALES".into()))];
     let carrier = prop_oneof![
         Just("MAIN"),
         Just("B8"),

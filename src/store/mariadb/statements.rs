@@ -131,26 +131,36 @@ impl Transaction for MariaDbTransaction<'_> {
         self.url
     }
 
-    fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+    fn for_each_row(
+        &mut self,
+        sql: &str,
+        parameters: &[Value],
+        each: &mut dyn FnMut(Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let url = self.url;
         let connection = &mut self.connection;
-        let rows = raced(self.runtime, self.deadline, async move {
+        let outcome = raced(self.runtime, self.deadline, async move {
             let mut result = connection.exec_iter(sql, positional(parameters)).await?;
             let columns = result.columns_ref().iter();
             let head = Arc::new(ResultHead {
                 url: url.clone(),
                 columns: columns.map(|column| column.name_str().into_owned()).collect(),
             });
-            let rows: Vec<mysql_async::Row> = result.collect().await?;
-            Ok(rows
-                .into_iter()
-                .map(|row| Row {
+            let mut handed_over = Ok(());
+            while let Some(row) = result.next().await? {
+                handed_over = each(Row {
                     head: Arc::clone(&head),
                     values: row.unwrap().into_iter().map(value).collect(),
-                })
-                .collect())
+                });
+                if handed_over.is_err() {
+                    break;
+                }
+            }
+            // What is left of it would stand before the next answer.
+            result.drop_result().await?;
+            Ok(handed_over)
         });
-        self.settle(rows)
+        self.settle(outcome)?
     }
 
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<usize, StoreError> {
