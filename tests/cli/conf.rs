@@ -9,19 +9,19 @@ use super::dialer::{Dialer, PASSWORD, assert_holds, dials};
 
 const GUARD: &str = "ExecIf($[${DIALPLAN_EXISTS(crankback,s,1)}]?Gosub(crankback,s,1(PRIMARY,${EXTEN},";
 
-async fn dialer() -> Dialer {
+pub(super) async fn dialer() -> Dialer {
     let dialer = Dialer::with_carriers(&nothing()).await;
     dialer.sql("INSERT INTO servers (server_ip) VALUES ('10.0.0.7'), ('10.0.0.8')");
     dialer
 }
 
 impl Dialer {
-    fn etc(&self) -> PathBuf {
+    pub(super) fn etc(&self) -> PathBuf {
         self.directory.path().join("etc")
     }
 
     /// A directory of Asterisk's configuration as VICIdial leaves it, without ari.conf.
-    fn with_files(self) -> Self {
+    pub(super) fn with_files(self) -> Self {
         std::fs::create_dir(self.etc()).expect("a directory");
         let extensions = "[globals]\nX => 1\n[default]\nexten => h,1,AGI(agi://127.0.0.1:4577/call_log--HVcauses)\n";
         for (name, text) in [("extensions.conf", extensions), ("http.conf", "[general]\n")] {
@@ -31,7 +31,7 @@ impl Dialer {
     }
 
     /// The options that keep a command in this dialer's directory.
-    fn places(&self) -> String {
+    pub(super) fn places(&self) -> String {
         let originals = self.directory.path().join("originals");
         format!(
             "--asterisk-dir {} --originals-dir {}",
@@ -40,12 +40,12 @@ impl Dialer {
         )
     }
 
-    fn entry(&self, id: &str) -> String {
+    pub(super) fn entry(&self, id: &str) -> String {
         let sql = "SELECT dialplan_entry FROM vicidial_server_carriers WHERE carrier_id = ?";
         self.database().query_row(sql, [id], |row| row.get(0)).expect("the row")
     }
 
-    fn number(&self, sql: &str) -> i64 {
+    pub(super) fn number(&self, sql: &str) -> i64 {
         self.database().query_row(sql, [], |row| row.get(0)).expect("a number")
     }
 }
@@ -91,7 +91,10 @@ async fn a_carrier_is_installed_once_and_put_back() {
         .run("-o json conf install PRIMARY --no-files --wait-s 0 --yes")
         .expect(0)
         .json();
-    assert_eq!(done["written"], json!({ "carriers": ["PRIMARY"], "files": [] }));
+    assert_eq!(
+        done["written"],
+        json!({ "carriers": ["PRIMARY"], "custom_dialplan": null, "files": [] })
+    );
     assert_holds(&dialer.entry("PRIMARY"), &[GUARD]);
     assert_eq!(
         (dialer.number(LOGGED), dialer.number(DUE)),
