@@ -212,6 +212,10 @@ async fn install(store: &Store, settings: &Settings, arguments: Install) -> Resu
             eprintln!("{waited_s} of {at_most_s} s: {}", waiting.lacks);
         })
         .await?;
+        if settings.ami.login.is_none() {
+            // VICIdial has written the lines, and nobody sees whether its own reload came through.
+            reload_dialplan(settings, &mut warnings).await;
+        }
         let report = install::verify(store, settings, &wish).await?;
         // What is so with rows and files the plan has told.
         let lacking = report.findings.iter().filter(|it| it.level >= Level::Warning);
@@ -265,15 +269,20 @@ async fn carry_out(
         store.insert_audit(row).await?;
     }
     let mut warnings = plan.files.left.clone();
-    if done.files.iter().any(|file| file.contains("extensions"))
-        && let Err(error) = install::reload_dialplan(settings).await
-    {
-        let place = &settings.ari.endpoint;
-        warnings.push(format!(
-            "{place}: {error}; reload by hand: asterisk -rx 'dialplan reload'"
-        ));
+    if done.files.iter().any(|file| file.contains("extensions")) {
+        reload_dialplan(settings, &mut warnings).await;
     }
     Ok(CarriedOut { done, warnings })
+}
+
+async fn reload_dialplan(settings: &Settings, warnings: &mut Vec<String>) {
+    if let Err(error) = install::reload_dialplan(settings).await {
+        let place = &settings.ari.endpoint;
+        let warning = format!("{place}: {error}; reload by hand: asterisk -rx 'dialplan reload'");
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
 }
 
 fn outcome(plan: &Plan, settings: &Settings, done: &Done, warnings: &[String]) -> Answer {

@@ -118,7 +118,6 @@ pub async fn verify(store: &Store, settings: &Settings, wish: &Wish) -> Result<R
             Err(error) => report.error(INSTALLED, error, None),
         }
     }
-    contexts(settings, &mut report).await;
     let seen = loaded(settings).await;
     if let Seen::NotAsked(why) = &seen {
         let what = format!("the dialplan that runs cannot be compared line by line: {why}");
@@ -132,6 +131,7 @@ pub async fn verify(store: &Store, settings: &Settings, wish: &Wish) -> Result<R
         seen: &seen,
     };
     look.at_all(&rows, door::is_custom(store, settings).await?, &mut report);
+    contexts(settings, &mut report).await;
     Ok(report)
 }
 

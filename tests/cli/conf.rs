@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::asterisk::nothing;
+use super::asterisk::{nothing, silent_asterisk};
 use super::dialer::{Dialer, PASSWORD, assert_holds, dials};
 
 const GUARD: &str = "ExecIf($[${DIALPLAN_EXISTS(crankback,s,1)}]?Gosub(crankback,s,1(PRIMARY,${EXTEN},";
 
 pub(super) async fn dialer() -> Dialer {
-    let dialer = Dialer::with_carriers(&nothing()).await;
+    dialer_of(&nothing()).await
+}
+
+async fn dialer_of(asterisk: &str) -> Dialer {
+    let dialer = Dialer::with_carriers(asterisk).await;
     dialer.sql("INSERT INTO servers (server_ip) VALUES ('10.0.0.7'), ('10.0.0.8')");
     dialer
 }
@@ -292,6 +296,18 @@ async fn what_keeps_asterisk_from_having_it_is_named() {
     dialer.sql("UPDATE servers SET generate_vicidial_conf = 'N'");
     let verified = dialer.run(&format!("conf verify {places}")).expect(2).stdout;
     assert_holds(&verified, &["VICIdial writes no files for this server"]);
+}
+
+/// Nobody sees then whether VICIdial's own reload came through.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_login_at_the_manager_the_dialplan_is_read_again_after_the_wait() {
+    let (asterisk, address) = silent_asterisk().await;
+    let dialer = dialer_of(&address).await;
+    dialer.run("conf install PRIMARY --no-files --wait-s 1 --yes").expect(2);
+    let seen = asterisk.seen();
+    let reload = "PUT /ari/asterisk/modules/pbx_config.so";
+    let reloads = seen.iter().filter(|seen| seen.line.starts_with(reload)).count();
+    assert_eq!(reloads, 1);
 }
 
 #[tokio::test]
