@@ -156,7 +156,7 @@ async fn an_edit_inside_our_lines_is_named_and_one_around_them_is_kept() {
         .run(&format!("conf install PRIMARY --wait-s 0 --yes {places}"))
         .expect(2);
     let installed = dialer.custom("10.0.0.7").expect("a text");
-    dialer.set_custom(&installed.replace("DIALSTATUS=CANCEL", "DIALSTATUS=BUSY"));
+    dialer.set_custom(&installed.replace("CANCEL", "BUSY"));
     for command in ["install PRIMARY --yes", "uninstall --yes"] {
         let refused = dialer.run(&format!("conf {command} {places}")).refused();
         assert_holds(
