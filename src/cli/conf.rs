@@ -207,12 +207,12 @@ async fn install(store: &Store, settings: &Settings, arguments: Install) -> Resu
     }
     let CarriedOut { done, mut warnings } = carry_out(store, settings, &wish, &plan, "conf_install").await?;
     if done.has_rows() && wait_s > 0 {
-        install::wait_until_loaded(store, settings, &wish, Duration::from_secs(wait_s), |waiting| {
+        let is_seen = install::wait_until_loaded(store, settings, &wish, Duration::from_secs(wait_s), |waiting| {
             let (waited_s, at_most_s) = (waiting.waited.as_secs(), waiting.at_most.as_secs());
             eprintln!("{waited_s} of {at_most_s} s: {}", waiting.lacks);
         })
         .await?;
-        if settings.ami.login.is_none() {
+        if !is_seen {
             // VICIdial has written the lines, and nobody sees whether its own reload came through.
             reload_dialplan(settings, &mut warnings).await;
         }

@@ -303,8 +303,8 @@ async fn loaded(settings: &Settings) -> Seen {
 }
 
 /// Waits until Asterisk has the rows, `at_most` so long (VICIdial's keepalive runs each minute and then reloads, a second a
-/// module); tells `progress` each second what it lacks. Whether it has them is for
-/// [`verify`] to say.
+/// module); tells `progress` each second what it lacks. Whether it has them is for [`verify`] to say; whether Asterisk itself
+/// was looked at, and not only the files that VICIdial writes for it, is returned.
 ///
 /// # Errors
 /// The database.
@@ -314,7 +314,7 @@ pub async fn wait_until_loaded(
     wish: &Wish,
     at_most: Duration,
     progress: impl Fn(&Waiting),
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let began = Instant::now();
     loop {
         let tables = store.routing_tables().await?;
@@ -327,14 +327,15 @@ pub async fn wait_until_loaded(
             files: &wish.files,
             seen: &seen,
         };
+        let is_seen = matches!(seen, Seen::Lines(_));
         let rows = installed(&tables, &kept, settings, wish);
         look.at_all(&rows, door::is_custom(store, settings).await?, &mut report);
         let Some(lack) = report.findings.iter().find(|finding| finding.level >= Level::Warning) else {
-            return Ok(());
+            return Ok(is_seen);
         };
         let waited = began.elapsed();
         if waited >= at_most {
-            return Ok(());
+            return Ok(is_seen);
         }
         progress(&Waiting {
             waited,
