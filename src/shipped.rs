@@ -9,8 +9,17 @@ pub(crate) const HTTP: &str = include_str!("../asterisk/http.conf");
 /// What `manager.conf` needs.
 pub(crate) const MANAGER: &str = include_str!("../asterisk/manager.conf");
 
+/// The context of the dialplan that carriers' lines enter.
+pub(crate) const CONTEXT: &str = "crankback";
+
 /// How the extension begins that tells one edition of the dialplan from another; a digest of the rest of the file follows.
 const EDITION: &str = "edition_";
+
+/// The dialplan as VICIdial's screens take it: without its comments, which hold characters that the screens take out.
+pub(crate) fn dialplan_for_screens() -> String {
+    let lines = DIALPLAN.split_inclusive('\n');
+    lines.filter(|line| !line.starts_with(';') && *line != "\n").collect()
+}
 
 /// The name of the extension that marks an edition.
 pub(crate) fn edition(dialplan: &str) -> Option<&str> {
@@ -46,6 +55,18 @@ pub(crate) fn marked(dialplan: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn screens_get_every_line_that_is_no_comment_and_no_character_that_they_take_out() {
+        let text = dialplan_for_screens();
+        let lines = |text: &str| {
+            let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with(';'));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(&text), lines(DIALPLAN));
+        assert!(text.is_ascii() && !text.contains(['\\', '\'', '\r', ';']), "{text}");
+        assert_eq!(edition(&text), edition(DIALPLAN), "`check` knows it");
+    }
 
     #[test]
     fn the_mark_belongs_to_the_text() {

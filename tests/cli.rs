@@ -19,6 +19,8 @@ mod carriers;
 mod check;
 #[path = "cli/conf.rs"]
 mod conf;
+#[path = "cli/conf_custom.rs"]
+mod conf_custom;
 #[path = "cli/configuration.rs"]
 mod configuration;
 #[path = "cli/logs.rs"]

@@ -271,7 +271,7 @@ fn transport(operation: Operation<'_>, error: reqwest::Error) -> Error {
     }
 }
 
-/// Asterisk says why either as `{"message": ..}` or as `{"error": ..}`.
+/// Asterisk says why either as `{"message": ..}` or as `{"error": ..}`; its HTTP server, where ARI is not loaded, as a page.
 fn error_message(text: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Body {
@@ -280,7 +280,14 @@ fn error_message(text: &[u8]) -> String {
     }
     match serde_json::from_slice::<Body>(text) {
         Ok(body) => body.message,
-        Err(_) => String::from_utf8_lossy(text).trim().chars().take(200).collect(),
+        Err(_) => {
+            let text = String::from_utf8_lossy(text);
+            let title = text
+                .split_once("<title>")
+                .and_then(|(_, rest)| rest.split_once("</title>"));
+            let said = title.map_or(text.as_ref(), |(title, _)| title);
+            said.trim().chars().take(200).collect()
+        }
     }
 }
 
@@ -322,5 +329,7 @@ mod tests {
         );
         assert_eq!(error_message(br#"{"error":"Allocation failed"}"#), "Allocation failed");
         assert_eq!(error_message(b"<html>503</html>\n"), "<html>503</html>");
+        let page = b"<html><head>\n<title>404 Not Found</title>\n</head><body>\n</body></html>";
+        assert_eq!(error_message(page), "404 Not Found");
     }
 }

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::check::Level;
 use crate::config::Settings;
 use crate::control::{self, CarrierSetView};
-use crate::install::{self, Done, Edits, FilesOrNot, Places, Plan, Wish};
+use crate::install::{self, Contexts, Done, Edits, FilesOrNot, Places, Plan, Wish};
 use crate::socket;
 use crate::store::{AuditRow, ChangedBy, IfMissing, Store};
 
@@ -21,14 +21,14 @@ use super::output::{Answer, Exit};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Print what `install` would write: each carrier's whole entry, each file's whole text
-    Render(Choice),
+    Render(Wanted),
     /// Show what `install` would change, as a unified diff: 0 nothing, 2 something
-    Diff(Choice),
+    Diff(Wanted),
     /// Guard the Dial lines of carriers and add to Asterisk's files what they lack; only shows it without --yes
     #[command(after_help = INSTALL_HELP)]
     Install(Install),
     /// Put everything back as it was before; only shows it without --yes
-    Uninstall(Change),
+    Uninstall(Uninstall),
     /// Compare what the running Asterisk has loaded with what was meant: 0 the same, 2 not, 1 cannot be
     Verify(Choice),
 }
@@ -45,7 +45,7 @@ pub(super) struct Choice {
     /// Where the files' originals are kept
     #[arg(long, value_name = "DIR", default_value = "/var/lib/crankback/originals")]
     originals_dir: PathBuf,
-    /// Leave Asterisk's files alone: the carriers' entries only
+    /// Leave Asterisk's files alone: VICIdial's rows only
     #[arg(long)]
     no_files: bool,
     /// Take entries that somebody has edited since as they are now
@@ -53,8 +53,27 @@ pub(super) struct Choice {
     adopt: bool,
 }
 
+/// What shall be installed.
 #[derive(Debug, Args)]
-pub(super) struct Change {
+pub(super) struct Wanted {
+    #[command(flatten)]
+    choice: Choice,
+    /// How crankback's dialplan gets into Asterisk [default: as it is there already, else `custom` where VICIdial's screens show that
+    /// entry, else `file`]
+    #[arg(long, value_enum, value_name = "WAY")]
+    dialplan: Option<Way>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Way {
+    /// VICIdial's custom dialplan entry of this server
+    Custom,
+    /// A file of its own that extensions.conf includes
+    File,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Uninstall {
     #[command(flatten)]
     choice: Choice,
     /// Do it
@@ -65,7 +84,10 @@ pub(super) struct Change {
 #[derive(Debug, Args)]
 pub(super) struct Install {
     #[command(flatten)]
-    change: Change,
+    wanted: Wanted,
+    /// Do it
+    #[arg(long)]
+    yes: bool,
     /// How long to wait until Asterisk has loaded it; 0: not at all
     #[arg(long, value_name = "SECONDS", default_value_t = 90)]
     wait_s: u64,
@@ -89,6 +111,20 @@ impl Choice {
                     originals: self.originals_dir,
                 }),
             },
+            contexts: None,
+        }
+    }
+}
+
+impl Wanted {
+    fn wish(self) -> Wish {
+        let contexts = self.dialplan.map(|way| match way {
+            Way::Custom => Contexts::Custom,
+            Way::File => Contexts::File,
+        });
+        Wish {
+            contexts,
+            ..self.choice.wish()
         }
     }
 }
@@ -96,16 +132,16 @@ impl Choice {
 pub(super) async fn perform(command: Command, settings: &Settings) -> Result<Answer, CliError> {
     let store = Store::open(&settings.store.url, IfMissing::Fail).await?;
     let answer = match command {
-        Command::Render(choice) => Plan::install(&store, settings, &choice.wish())
+        Command::Render(wanted) => Plan::install(&store, settings, &wanted.wish())
             .await
             .map(|plan| render(&plan))
             .map_err(CliError::from),
-        Command::Diff(choice) => Plan::install(&store, settings, &choice.wish())
+        Command::Diff(wanted) => Plan::install(&store, settings, &wanted.wish())
             .await
             .map(|plan| difference(&plan, settings))
             .map_err(CliError::from),
         Command::Install(arguments) => install(&store, settings, arguments).await,
-        Command::Uninstall(change) => uninstall(&store, settings, change).await,
+        Command::Uninstall(arguments) => uninstall(&store, settings, arguments).await,
         Command::Verify(choice) => install::verify(&store, settings, &choice.wish())
             .await
             .map(|report| check::answer(&report))
@@ -120,11 +156,15 @@ fn render(plan: &Plan) -> Answer {
         let name = format!("carrier {}, dialplan_entry", change.carrier_id);
         (name, change.after.clone())
     });
+    let custom = plan.custom.iter().map(|change| {
+        let name = format!("server {}, custom_dialplan_entry", change.server_ip);
+        (name, change.after.clone())
+    });
     let files = plan.files.changes.iter().map(|change| {
         let name = change.path.display().to_string();
         (name, change.after.clone().unwrap_or_default())
     });
-    let texts: Vec<(String, String)> = entries.chain(files).collect();
+    let texts: Vec<(String, String)> = entries.chain(custom).chain(files).collect();
     let printed: Vec<String> = texts
         .iter()
         .map(|(name, text)| format!("==> {name} <==\n{}", text.trim_end()))
@@ -151,10 +191,10 @@ fn difference(plan: &Plan, settings: &Settings) -> Answer {
 }
 
 async fn install(store: &Store, settings: &Settings, arguments: Install) -> Result<Answer, CliError> {
-    let Install { change, wait_s } = arguments;
-    let wish = change.choice.wish();
+    let Install { wanted, yes, wait_s } = arguments;
+    let wish = wanted.wish();
     let plan = Plan::install(store, settings, &wish).await?;
-    if !change.yes {
+    if !yes {
         return Ok(shown(&plan, settings, HOW_TO_DO_IT));
     }
     // The engine first: a call that comes with the new line must find it.
@@ -166,12 +206,16 @@ async fn install(store: &Store, settings: &Settings, arguments: Install) -> Resu
         let _: CarrierSetView = ask::command(settings, command).await?;
     }
     let CarriedOut { done, mut warnings } = carry_out(store, settings, &wish, &plan, "conf_install").await?;
-    if !done.carriers.is_empty() && wait_s > 0 {
-        install::wait_until_loaded(store, settings, &wish, Duration::from_secs(wait_s), |waiting| {
+    if done.has_rows() && wait_s > 0 {
+        let is_seen = install::wait_until_loaded(store, settings, &wish, Duration::from_secs(wait_s), |waiting| {
             let (waited_s, at_most_s) = (waiting.waited.as_secs(), waiting.at_most.as_secs());
             eprintln!("{waited_s} of {at_most_s} s: {}", waiting.lacks);
         })
         .await?;
+        if !is_seen {
+            // VICIdial has written the lines, and nobody sees whether its own reload came through.
+            reload_dialplan(settings, &mut warnings).await;
+        }
         let report = install::verify(store, settings, &wish).await?;
         // What is so with rows and files the plan has told.
         let lacking = report.findings.iter().filter(|it| it.level >= Level::Warning);
@@ -181,10 +225,10 @@ async fn install(store: &Store, settings: &Settings, arguments: Install) -> Resu
     Ok(outcome(&plan, settings, &done, &warnings))
 }
 
-async fn uninstall(store: &Store, settings: &Settings, change: Change) -> Result<Answer, CliError> {
-    let wish = change.choice.wish();
+async fn uninstall(store: &Store, settings: &Settings, arguments: Uninstall) -> Result<Answer, CliError> {
+    let wish = arguments.choice.wish();
     let plan = Plan::uninstall(store, settings, &wish).await?;
-    if !change.yes {
+    if !arguments.yes {
         return Ok(shown(&plan, settings, HOW_TO_DO_IT));
     }
     let CarriedOut { done, warnings } = carry_out(store, settings, &wish, &plan, "conf_uninstall").await?;
@@ -213,27 +257,32 @@ async fn carry_out(
     let at_ms = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
     let at_ms = i64::try_from(at_ms).unwrap_or(i64::MAX);
     let done = plan.apply(store, wish, &by, at_ms).await?;
-    if !done.files.is_empty() || !done.carriers.is_empty() {
+    if !done.files.is_empty() || done.has_rows() {
         let row = AuditRow {
             at_ms,
             actor: actor.to_string(),
             command: command.to_owned(),
             target: format!("{} carriers, {} files", done.carriers.len(), done.files.len()),
-            detail: json!({ "carriers": done.carriers, "files": done.files }).to_string(),
+            detail: written(&done).to_string(),
             outcome: "done".to_owned(),
         };
         store.insert_audit(row).await?;
     }
     let mut warnings = plan.files.left.clone();
-    if done.files.iter().any(|file| file.contains("extensions"))
-        && let Err(error) = install::reload_dialplan(settings).await
-    {
-        let place = &settings.ari.endpoint;
-        warnings.push(format!(
-            "{place}: {error}; reload by hand: asterisk -rx 'dialplan reload'"
-        ));
+    if done.files.iter().any(|file| file.contains("extensions")) {
+        reload_dialplan(settings, &mut warnings).await;
     }
     Ok(CarriedOut { done, warnings })
+}
+
+async fn reload_dialplan(settings: &Settings, warnings: &mut Vec<String>) {
+    if let Err(error) = install::reload_dialplan(settings).await {
+        let place = &settings.ari.endpoint;
+        let warning = format!("{place}: {error}; reload by hand: asterisk -rx 'dialplan reload'");
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
 }
 
 fn outcome(plan: &Plan, settings: &Settings, done: &Done, warnings: &[String]) -> Answer {
@@ -267,6 +316,8 @@ fn told(plan: &Plan, done: &Done) -> String {
             .iter()
             .map(|carrier| format!("carrier {carrier}: dialplan entry written")),
     );
+    let custom = done.custom_dialplan.iter();
+    lines.extend(custom.map(|server| format!("server {server}: custom dialplan entry written")));
     for change in &plan.files.changes {
         let file = change.path.display();
         let what = match change.after {
@@ -334,6 +385,11 @@ fn view(plan: &Plan, settings: &Settings, done: Option<&Done>) -> Value {
         })).collect::<Vec<_>>(),
         "warnings": plan.files.left,
         "notes": plan.notes.iter().chain(&plan.files.notes).collect::<Vec<_>>(),
-        "written": done.map(|done| json!({ "carriers": done.carriers, "files": done.files })),
+        "custom_dialplan": plan.custom.as_ref().map(|change| change.server_ip.clone()),
+        "written": done.map(written),
     })
+}
+
+fn written(done: &Done) -> Value {
+    json!({ "carriers": done.carriers, "custom_dialplan": done.custom_dialplan, "files": done.files })
 }

@@ -132,6 +132,7 @@ mod tests {
     use proptest::test_runner::RngSeed;
 
     use super::*;
+    use crate::store::OriginalKind;
 
     const ENTRY: &str = "; main\r\nexten => _91NXX,1,AGI(agi://127.0.0.1:4577/call_log)\r\n\
         exten => _91NXX,n,Dial(SIP/main/${EXTEN:1},,To)\r\n same => n,Hangup\n";
@@ -148,7 +149,8 @@ mod tests {
     /// The row and what is kept of it after a change.
     fn made(change: EntryChange) -> (CarrierRow, Option<OriginalRow>) {
         let kept = change.original.map(|original| OriginalRow {
-            carrier_id: change.carrier_id.clone(),
+            kind: OriginalKind::Carrier,
+            name: change.carrier_id.clone(),
             original,
             installed: change.after.clone(),
             at_ms: 0,

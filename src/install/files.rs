@@ -8,8 +8,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use super::blocks::without_blocks;
 use super::wanted;
-use crate::asterisk_conf::{Account, BlockError, LeftSetting, at_end, blocks, merge, unmerge};
+use crate::asterisk_conf::{Account, BlockError, LeftSetting, at_end, merge, unmerge};
 use crate::config::Settings;
 use crate::shipped;
 
@@ -41,6 +42,15 @@ impl Default for Places {
             originals: PathBuf::from("/var/lib/crankback/originals"),
         }
     }
+}
+
+/// How an Asterisk gets our contexts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contexts {
+    /// By VICIdial: they stand in the custom dialplan entry of the server.
+    Custom,
+    /// By a file of ours that `extensions.conf` includes.
+    File,
 }
 
 /// What is to be done with a file.
@@ -115,8 +125,14 @@ impl FileError {
     }
 }
 
-/// What installing does to the files.
-pub(super) fn install(places: &Places, settings: &Settings) -> Result<FilePlan, FileError> {
+/// Whether a file brings our contexts already: our own, or another one that is included.
+pub(super) fn bring_contexts(places: &Places) -> Result<bool, FileError> {
+    let text = read(&places.asterisk.join(DIALPLAN))?.unwrap_or_default();
+    Ok(!matches!(includes(places, &text)?, Included::No))
+}
+
+/// What installing does to the files, which have to bring our contexts too unless VICIdial's custom dialplan does.
+pub(super) fn install(places: &Places, settings: &Settings, contexts: Contexts) -> Result<FilePlan, FileError> {
     let file = |name: &str| File::read(places, name);
     let dialplan = file(DIALPLAN)?;
     let Some(text) = &dialplan.text else {
@@ -124,15 +140,18 @@ pub(super) fn install(places: &Places, settings: &Settings) -> Result<FilePlan, 
     };
     let mut plan = FilePlan::default();
     let mut with_include = text.clone();
-    match includes(places, text)? {
-        Included::No => {
-            plan.own_file(file(OWN)?)?;
-            with_include = at_end(text, &format!("#include {OWN}\n"));
-        }
-        Included::OwnFile => plan.own_file(file(OWN)?)?,
-        Included::Elsewhere(name) => plan
-            .notes
-            .push(format!("[crankback] stands in {name} already: {OWN} is not installed")),
+    match contexts {
+        Contexts::Custom => {}
+        Contexts::File => match includes(places, text)? {
+            Included::No => {
+                plan.own_file(file(OWN)?)?;
+                with_include = at_end(text, &format!("#include {OWN}\n"));
+            }
+            Included::OwnFile => plan.own_file(file(OWN)?)?,
+            Included::Elsewhere(name) => plan
+                .notes
+                .push(format!("[crankback] stands in {name} already: {OWN} is not installed")),
+        },
     }
     let vicidial = file(VICIDIAL_DIALPLAN)?.text.unwrap_or_default();
     let globals = merge(&with_include, &wanted::globals(&format!("{text}{vicidial}")));
@@ -235,7 +254,7 @@ fn includes(places: &Places, dialplan: &str) -> Result<Included, FileError> {
         Account::parse(text)
             .sections
             .iter()
-            .any(|section| section.name == "crankback")
+            .any(|section| section.name == shipped::CONTEXT)
     };
     if has_contexts(dialplan) {
         return Ok(Included::Elsewhere(DIALPLAN.to_owned()));
@@ -251,7 +270,13 @@ fn includes(places: &Places, dialplan: &str) -> Result<Included, FileError> {
         }
         // A name may hold wildcards, and what it means may be missing: only a plain file is looked into.
         let path = places.asterisk.join(&name);
-        if path.is_file() && has_contexts(&read(&path)?.unwrap_or_default()) {
+        let text = if path.is_file() {
+            read(&path)?.unwrap_or_default()
+        } else {
+            String::new()
+        };
+        // A block of ours there is from VICIdial's custom dialplan, and goes when VICIdial writes the file without it.
+        if has_contexts(&unmerge(&text).unwrap_or(text)) {
             return Ok(Included::Elsewhere(name));
         }
     }
@@ -298,21 +323,8 @@ impl File {
             error,
             installed: self.installed.clone(),
         };
-        let now = blocks(text).map_err(fail)?;
         let written = self.kept.as_ref().and_then(|kept| kept.installed.as_deref());
-        let written = written.map(blocks).transpose().map_err(fail)?;
-        let of_ours = |block: &&str| {
-            written
-                .as_ref()
-                .is_none_or(|written| written.iter().any(|written| written.trim_end() == block.trim_end()))
-        };
-        if let Some(edited) = now.iter().find(|block| !of_ours(block)) {
-            let at = text.find(edited).unwrap_or_default();
-            let line = text[..at].matches('\n').count() + 1;
-            let what = "crankback's block that begins here has been edited";
-            return Err(fail(BlockError { line, what }));
-        }
-        unmerge(text).map_err(fail)
+        without_blocks(text, written).map_err(fail)
     }
 }
 

@@ -7,15 +7,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::door;
+use super::error::InstallError;
 use super::files::{self, Places, VICIDIAL_DIALPLAN};
-use super::plan::{FilesOrNot, InstallError, Plan, Wish, reaches};
+use super::plan::{FilesOrNot, Plan, Wish, reaches};
 use crate::ami::{self, LoadedLine};
 use crate::ari;
 use crate::asterisk_conf::Dialplan;
 use crate::carrier::CarrierId;
 use crate::check::{Blind, Level, LookingGlass, Report, dialplan};
 use crate::config::Settings;
-use crate::store::{OriginalRow, RoutingTables, Store, StoreError};
+use crate::shipped;
+use crate::store::{OriginalKind, OriginalRow, RoutingTables, Store, StoreError};
 use crate::vicidial::carriers::CarrierRow;
 use crate::vicidial::dial_line::is_guarded;
 
@@ -55,6 +58,23 @@ impl Meant {
             .collect()
     }
 
+    /// Our contexts: the extension that marks this program's edition stands for all of them.
+    fn edition() -> Vec<Self> {
+        let edition = shipped::edition(shipped::DIALPLAN).into_iter();
+        edition
+            .map(|extension| Self {
+                extension: extension.to_owned(),
+                application: "Return".to_owned(),
+                arguments: String::new(),
+            })
+            .collect()
+    }
+
+    /// Whether a text that VICIdial has written has it.
+    fn is_in(&self, text: &str) -> bool {
+        text.contains(&self.extension) && text.contains(&self.arguments)
+    }
+
     fn is(&self, loaded: &LoadedLine) -> bool {
         // Dashes in a pattern are for the eye.
         let plain = |extension: &str| extension.replace(['-', ' '], "");
@@ -78,7 +98,7 @@ enum Seen {
 pub async fn verify(store: &Store, settings: &Settings, wish: &Wish) -> Result<Report, StoreError> {
     let mut report = Report::default();
     let tables = store.routing_tables().await?;
-    let kept = store.originals().await?;
+    let kept = store.originals(OriginalKind::Carrier).await?;
     let rows = installed(&tables, &kept, settings, wish);
     if rows.is_empty() {
         let what = "no carrier of this dialer is installed";
@@ -98,16 +118,20 @@ pub async fn verify(store: &Store, settings: &Settings, wish: &Wish) -> Result<R
             Err(error) => report.error(INSTALLED, error, None),
         }
     }
-    contexts(settings, &mut report).await;
     let seen = loaded(settings).await;
     if let Seen::NotAsked(why) = &seen {
         let what = format!("the dialplan that runs cannot be compared line by line: {why}");
         let advice = "set [ami] in crankback.toml to a user with `reporting` in write of manager.conf";
         report.advise("dialplan", what, advice);
     }
-    for row in rows {
-        entry(row, &tables, settings, wish, &seen, &mut report);
-    }
+    let look = Look {
+        tables: &tables,
+        settings,
+        files: &wish.files,
+        seen: &seen,
+    };
+    look.at_all(&rows, door::is_custom(store, settings).await?, &mut report);
+    contexts(settings, &mut report).await;
     Ok(report)
 }
 
@@ -119,7 +143,7 @@ fn installed<'a>(
     wish: &Wish,
 ) -> Vec<&'a CarrierRow> {
     let is_wished = |row: &CarrierRow| wish.carriers.is_empty() || wish.carriers.contains(&row.carrier_id);
-    let is_kept = |row: &CarrierRow| kept.iter().any(|kept| kept.carrier_id == row.carrier_id);
+    let is_kept = |row: &CarrierRow| kept.iter().any(|kept| kept.name == row.carrier_id);
     let rows = tables.carriers.iter().filter(|row| reaches(row, settings));
     rows.filter(|row| is_wished(row) && is_kept(row)).collect()
 }
@@ -133,6 +157,10 @@ fn unfinished(plan: &Plan, report: &mut Report) {
             "its entry is not installed",
             INSTALL,
         );
+    }
+    if let Some(change) = &plan.custom {
+        let what = "its custom dialplan entry is not as it is meant to be";
+        report.warning(format!("server {}", change.server_ip), what, INSTALL);
     }
     for change in &plan.files.changes {
         report.warning(change.path.display().to_string(), "not as it is meant to be", INSTALL);
@@ -175,30 +203,50 @@ async fn contexts(settings: &Settings, report: &mut Report) {
     }
 }
 
-/// One carrier, from its row to the running dialplan.
-fn entry(row: &CarrierRow, tables: &RoutingTables, settings: &Settings, wish: &Wish, seen: &Seen, report: &mut Report) {
-    let subject = format!("carrier {}", CarrierId::from(row.carrier_id.as_str()));
-    if !row.active {
-        return report.ok(subject, "not active: VICIdial does not write it");
-    }
-    let meant = Meant::of(row);
-    let missing = |is_there: &dyn Fn(&Meant) -> bool| meant.iter().filter(|line| !is_there(line)).count();
-    match seen {
-        Seen::Lines(lines) if missing(&|meant| lines.iter().any(|line| meant.is(line))) == 0 => {
-            report.ok(subject, format_args!("{} loaded", counted(meant.len())));
+/// With what rows are compared.
+struct Look<'a> {
+    tables: &'a RoutingTables,
+    settings: &'a Settings,
+    files: &'a FilesOrNot,
+    seen: &'a Seen,
+}
+
+impl Look<'_> {
+    /// Each carrier, and our contexts where they come by VICIdial too.
+    fn at_all(&self, rows: &[&CarrierRow], contexts_are_custom: bool, report: &mut Report) {
+        if contexts_are_custom {
+            let subject = format!("server {}, custom dialplan entry", self.settings.server.ip);
+            self.at(subject, &Meant::edition(), report);
         }
-        Seen::Lines(_) | Seen::NotAsked(_) => match lacks(&meant, tables, settings, &wish.files) {
-            Some(lack) => report.warning(subject, lack, None),
-            None if matches!(seen, Seen::NotAsked(_)) => {
-                report.ok(subject, format_args!("{} written by VICIdial", counted(meant.len())));
+        for row in rows {
+            let subject = format!("carrier {}", CarrierId::from(row.carrier_id.as_str()));
+            match row.active {
+                true => self.at(subject, &Meant::of(row), report),
+                false => report.ok(subject, "not active: VICIdial does not write it"),
             }
-            None => {
-                let what = "VICIdial has written its lines, and the dialplan that runs does not have them";
-                let advice = "VICIdial reloads through a screen session named asterisk (`screen -ls`); by hand: `asterisk -rx \
-                              'dialplan reload'`";
-                report.warning(subject, what, Some(advice));
+        }
+    }
+
+    /// One entry, from its row to the running dialplan.
+    fn at(&self, subject: String, meant: &[Meant], report: &mut Report) {
+        let is_loaded = |lines: &[LoadedLine]| meant.iter().all(|meant| lines.iter().any(|line| meant.is(line)));
+        match self.seen {
+            Seen::Lines(lines) if is_loaded(lines) => {
+                report.ok(subject, format_args!("{} loaded", counted(meant.len())));
             }
-        },
+            Seen::Lines(_) | Seen::NotAsked(_) => match lacks(meant, self.tables, self.settings, self.files) {
+                Some(lack) => report.warning(subject, lack, None),
+                None if matches!(self.seen, Seen::NotAsked(_)) => {
+                    report.ok(subject, format_args!("{} written by VICIdial", counted(meant.len())));
+                }
+                None => {
+                    let what = "VICIdial has written its lines, and the dialplan that runs does not have them";
+                    let advice = "VICIdial reloads through a screen session named asterisk (`screen -ls`); by hand: `asterisk -rx \
+                                  'dialplan reload'`";
+                    report.warning(subject, what, Some(advice));
+                }
+            },
+        }
     }
 }
 
@@ -231,8 +279,7 @@ fn lacks(meant: &[Meant], tables: &RoutingTables, settings: &Settings, files: &F
     };
     let path = asterisk.join(VICIDIAL_DIALPLAN);
     let text = files::read(&path).ok().flatten()?;
-    let is_written = |meant: &Meant| text.contains(&meant.arguments);
-    (!meant.iter().all(is_written)).then(|| {
+    (!meant.iter().all(|meant| meant.is_in(&text))).then(|| {
         format!(
             "{} does not have its lines: VICIdial writes active carriers of protocol SIP, PJSIP, PJSIP_WIZ and IAX2",
             path.display()
@@ -256,8 +303,8 @@ async fn loaded(settings: &Settings) -> Seen {
 }
 
 /// Waits until Asterisk has the rows, `at_most` so long (VICIdial's keepalive runs each minute and then reloads, a second a
-/// module); tells `progress` each second what it lacks. Whether it has them is for
-/// [`verify`] to say.
+/// module); tells `progress` each second what it lacks. Whether it has them is for [`verify`] to say; whether Asterisk itself
+/// was looked at, and not only the files that VICIdial writes for it, is returned.
 ///
 /// # Errors
 /// The database.
@@ -267,22 +314,28 @@ pub async fn wait_until_loaded(
     wish: &Wish,
     at_most: Duration,
     progress: impl Fn(&Waiting),
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let began = Instant::now();
     loop {
         let tables = store.routing_tables().await?;
-        let kept = store.originals().await?;
+        let kept = store.originals(OriginalKind::Carrier).await?;
         let seen = loaded(settings).await;
         let mut report = Report::default();
-        for row in installed(&tables, &kept, settings, wish) {
-            entry(row, &tables, settings, wish, &seen, &mut report);
-        }
+        let look = Look {
+            tables: &tables,
+            settings,
+            files: &wish.files,
+            seen: &seen,
+        };
+        let is_seen = matches!(seen, Seen::Lines(_));
+        let rows = installed(&tables, &kept, settings, wish);
+        look.at_all(&rows, door::is_custom(store, settings).await?, &mut report);
         let Some(lack) = report.findings.iter().find(|finding| finding.level >= Level::Warning) else {
-            return Ok(());
+            return Ok(is_seen);
         };
         let waited = began.elapsed();
         if waited >= at_most {
-            return Ok(());
+            return Ok(is_seen);
         }
         progress(&Waiting {
             waited,

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use super::custom::CustomChange;
 use super::diff;
-use super::entries::{self, Edits, EntryChange, EntryError};
-use super::files::{self, FileError, FilePlan, Places};
+use super::door;
+use super::entries::{self, Edits, EntryChange};
+use super::error::InstallError;
+use super::files::{self, Contexts, FilePlan, Places};
 use crate::carrier::CarrierId;
 use crate::config::{Engine, Settings};
 use crate::snapshot::Snapshot;
-use crate::store::{ChangedBy, OriginalRow, RoutingTables, Store, StoreError};
-use crate::vicidial::admin::{self, AdminError};
+use crate::store::{ChangedBy, OriginalKind, OriginalRow, RoutingTables, Store, StoreError};
+use crate::vicidial::admin;
 use crate::vicidial::carriers::{CarrierRow, EVERY_SERVER, options_for_dial_alone};
 
 /// What somebody wants.
@@ -21,6 +24,9 @@ pub struct Wish {
     pub edits: Edits,
     /// Whether Asterisk's files are changed too.
     pub files: FilesOrNot,
+    /// How our contexts get into Asterisk; `None`: as they are there already, else by VICIdial's custom dialplan where its
+    /// administrators use that, else by a file.
+    pub contexts: Option<Contexts>,
 }
 
 /// Whether Asterisk's files are changed.
@@ -37,6 +43,8 @@ pub enum FilesOrNot {
 pub struct Plan {
     /// Carriers' dialplan entries.
     pub entries: Vec<EntryChange>,
+    /// This server's custom dialplan entry.
+    pub custom: Option<CustomChange>,
     /// Asterisk's files.
     pub files: FilePlan,
     /// Carriers whose calls shall go to the `agi` engine, because only Asterisk's own `Dial()` honours their options.
@@ -63,66 +71,16 @@ pub struct ServerSeen {
 pub struct Done {
     /// Carriers whose rows were written.
     pub carriers: Vec<String>,
+    /// The server whose custom dialplan entry was written.
+    pub custom_dialplan: Option<String>,
     /// Files that were written or removed.
     pub files: Vec<String>,
 }
 
-/// Why nothing is done, or not all of it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InstallError {
-    /// Entries that cannot or must not be changed: nothing was.
-    #[error("{}", refusals(.0))]
-    Refused(Vec<EntryError>),
-    /// No such carrier on this dialer.
-    #[error("no carrier {id} for server {server_ip} or 0.0.0.0 stands in VICIdial's table{}", elsewhere(.of_server))]
-    NoCarrier {
-        /// As it was named.
-        id: String,
-        /// This dialer.
-        server_ip: String,
-        /// The server that it belongs to, if it exists.
-        of_server: Option<String>,
-    },
-    /// Nobody was named and no carrier has a backup.
-    #[error(
-        "no carrier has a backup yet: name the carriers whose calls crankback shall take, or add a route first (crankback route add)"
-    )]
-    NoChoice,
-    /// A row could not be written. What comes before it is done; run the command again.
-    #[error("{0}")]
-    Row(#[from] AdminError),
-    /// A file.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl InstallError {
-    /// A stable word.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Refused(refusals) => refusals.first().map_or("conf_refused", EntryError::code),
-            Self::NoCarrier { .. } => "conf_no_carrier",
-            Self::NoChoice => "conf_no_choice",
-            Self::Row(error) => error.code(),
-            Self::File(error) => error.code(),
-            Self::Store(error) => error.code(),
-        }
-    }
-}
-
-fn refusals(refusals: &[EntryError]) -> String {
-    let lines: Vec<String> = refusals.iter().map(|refusal| format!("\n  {refusal}")).collect();
-    format!("nothing was written:{}", lines.concat())
-}
-
-fn elsewhere(server_ip: &Option<String>) -> String {
-    match server_ip {
-        Some(server_ip) => format!(": it belongs to {server_ip}, install it there"),
-        None => String::new(),
+impl Done {
+    /// Whether rows were written, which VICIdial has to bring to Asterisk.
+    pub fn has_rows(&self) -> bool {
+        !self.carriers.is_empty() || self.custom_dialplan.is_some()
     }
 }
 
@@ -133,7 +91,7 @@ impl Plan {
     /// [`InstallError`]: a carrier is missing or an entry is refused, a file is not as it must be, or the database fails.
     pub async fn install(store: &Store, settings: &Settings, wish: &Wish) -> Result<Self, InstallError> {
         let tables = store.routing_tables().await?;
-        let kept = store.originals().await?;
+        let kept = store.originals(OriginalKind::Carrier).await?;
         let rows = chosen(&tables, &kept, settings, wish)?;
         let mut plan = Self::default();
         let mut refused = Vec::new();
@@ -149,8 +107,10 @@ impl Plan {
         }
         plan.choose_engines(&tables, settings);
         plan.look_at_servers(store, &tables).await?;
+        let door = door::choose(store, settings, wish).await?;
+        plan.custom = door.change()?;
         if let FilesOrNot::At(places) = &wish.files {
-            plan.files = files::install(places, settings)?;
+            plan.files = files::install(places, settings, door.contexts())?;
         }
         Ok(plan)
     }
@@ -161,15 +121,15 @@ impl Plan {
     /// [`InstallError`] as for installing.
     pub async fn uninstall(store: &Store, settings: &Settings, wish: &Wish) -> Result<Self, InstallError> {
         let tables = store.routing_tables().await?;
-        let kept = store.originals().await?;
+        let kept = store.originals(OriginalKind::Carrier).await?;
         let mut plan = Self::default();
         let mut refused = Vec::new();
         for kept in &kept {
-            if !wish.carriers.is_empty() && !wish.carriers.contains(&kept.carrier_id) {
+            if !wish.carriers.is_empty() && !wish.carriers.contains(&kept.name) {
                 continue;
             }
-            match tables.carriers.iter().find(|row| row.carrier_id == kept.carrier_id) {
-                None => plan.gone.push(kept.carrier_id.clone()),
+            match tables.carriers.iter().find(|row| row.carrier_id == kept.name) {
+                None => plan.gone.push(kept.name.clone()),
                 Some(row) if !reaches(row, settings) => plan.notes.push(format!(
                     "carrier {} belongs to server {}: uninstall it there",
                     row.carrier_id, row.server_ip
@@ -190,17 +150,19 @@ impl Plan {
             return Err(InstallError::Refused(refused));
         }
         plan.look_at_servers(store, &tables).await?;
-        match &wish.files {
-            // Carriers that stay installed need them.
-            FilesOrNot::At(places) if wish.carriers.is_empty() => plan.files = files::uninstall(places)?,
-            FilesOrNot::At(_) | FilesOrNot::LeftAlone => {}
+        // Carriers that stay installed need our contexts.
+        if wish.carriers.is_empty() {
+            plan.custom = door::close(store, settings).await?;
+            if let FilesOrNot::At(places) = &wish.files {
+                plan.files = files::uninstall(places)?;
+            }
         }
         Ok(plan)
     }
 
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.files.changes.is_empty() && self.gone.is_empty()
+        self.entries.is_empty() && self.custom.is_none() && self.files.changes.is_empty() && self.gone.is_empty()
     }
 
     /// All changes as a unified diff. No secret that a file gets is shown.
@@ -209,15 +171,19 @@ impl Plan {
             let name = format!("carrier {}, dialplan_entry", change.carrier_id);
             diff::unified(&name, &change.before, &change.after)
         });
+        let custom = self.custom.iter().map(|change| {
+            let name = format!("server {}, custom_dialplan_entry", change.server_ip);
+            diff::unified(&name, &change.before, &change.after)
+        });
         let files = self.files.changes.iter().map(|change| {
             let name = change.path.display().to_string();
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
             diff::unified(&name, &text(&change.before), &text(&change.after))
         });
-        without_secrets(&entries.chain(files).collect::<String>(), settings)
+        without_secrets(&entries.chain(custom).chain(files).collect::<String>(), settings)
     }
 
-    /// Carries the plan out: files first, so that a dialer has our dialplan before a call is sent there.
+    /// Carries the plan out: files and our contexts first, so that a dialer has them before a call is sent there.
     ///
     /// # Errors
     /// [`InstallError`] of the first change that failed; those before it are made, and the same plan made anew has the rest.
@@ -229,45 +195,20 @@ impl Plan {
                 done.files.push(change.path.display().to_string());
             }
         }
+        if let Some(change) = &self.custom {
+            apply_custom(store, change, by, at_ms).await?;
+            done.custom_dialplan = (change.before != change.after).then(|| change.server_ip.clone());
+        }
         for change in &self.entries {
-            self.apply_entry(store, change, by, at_ms).await?;
+            apply_entry(store, change, by, at_ms).await?;
             if change.before != change.after {
                 done.carriers.push(change.carrier_id.clone());
             }
         }
         for carrier_id in &self.gone {
-            store.forget_original(carrier_id.clone()).await?;
+            store.forget_original(OriginalKind::Carrier, carrier_id.clone()).await?;
         }
         Ok(done)
-    }
-
-    /// What is kept is written before the row is, and forgotten after it was put back.
-    async fn apply_entry(
-        &self,
-        store: &Store,
-        change: &EntryChange,
-        by: &ChangedBy,
-        at_ms: i64,
-    ) -> Result<(), InstallError> {
-        if let Some(original) = &change.original {
-            let row = OriginalRow {
-                carrier_id: change.carrier_id.clone(),
-                original: original.clone(),
-                installed: change.after.clone(),
-                at_ms,
-                actor: by.user.clone(),
-            };
-            store.keep_original(row).await?;
-        }
-        if change.before != change.after {
-            let (carrier_id, server_ip) = (&change.carrier_id, &change.server_ip);
-            let (before, after) = (&change.before, &change.after);
-            admin::update_dialplan_entry(store, carrier_id, server_ip, before, after, by.clone()).await?;
-        }
-        if change.original.is_none() {
-            store.forget_original(change.carrier_id.clone()).await?;
-        }
-        Ok(())
     }
 
     /// Options that the stasis engine does not honour send the calls of their entry to the other one, unless an operator has said
@@ -332,6 +273,59 @@ impl Plan {
     }
 }
 
+/// What is kept is written before the row is, and forgotten after it was put back.
+async fn apply_entry(store: &Store, change: &EntryChange, by: &ChangedBy, at_ms: i64) -> Result<(), InstallError> {
+    let (kind, carrier_id) = (OriginalKind::Carrier, &change.carrier_id);
+    let (before, after) = (&change.before, &change.after);
+    keep(store, kind, carrier_id, &change.original, after, by, at_ms).await?;
+    if before != after {
+        let server_ip = &change.server_ip;
+        admin::update_dialplan_entry(store, carrier_id, server_ip, before, after, by.clone()).await?;
+    }
+    forget(store, kind, carrier_id, &change.original).await
+}
+
+/// As a carrier's entry.
+async fn apply_custom(store: &Store, change: &CustomChange, by: &ChangedBy, at_ms: i64) -> Result<(), InstallError> {
+    let (kind, server_ip) = (OriginalKind::Server, &change.server_ip);
+    let (before, after) = (&change.before, &change.after);
+    keep(store, kind, server_ip, &change.original, after, by, at_ms).await?;
+    if before != after {
+        admin::update_custom_dialplan(store, server_ip, before, after, by.clone()).await?;
+    }
+    forget(store, kind, server_ip, &change.original).await
+}
+
+async fn keep(
+    store: &Store,
+    kind: OriginalKind,
+    name: &str,
+    original: &Option<String>,
+    installed: &str,
+    by: &ChangedBy,
+    at_ms: i64,
+) -> Result<(), InstallError> {
+    if let Some(original) = original {
+        let row = OriginalRow {
+            kind,
+            name: name.to_owned(),
+            original: original.clone(),
+            installed: installed.to_owned(),
+            at_ms,
+            actor: by.user.clone(),
+        };
+        store.keep_original(row).await?;
+    }
+    Ok(())
+}
+
+async fn forget(store: &Store, kind: OriginalKind, name: &str, original: &Option<String>) -> Result<(), InstallError> {
+    if original.is_none() {
+        store.forget_original(kind, name.to_owned()).await?;
+    }
+    Ok(())
+}
+
 /// The rows that are wished for.
 fn chosen<'a>(
     tables: &'a RoutingTables,
@@ -345,7 +339,7 @@ fn chosen<'a>(
         let with_backups = enabled
             .flat_map(|route| snapshot.entries_of(route))
             .map(|id| id.to_string());
-        let installed = kept.iter().map(|kept| kept.carrier_id.clone());
+        let installed = kept.iter().map(|kept| kept.name.clone());
         let of_this_server = |id: &String| {
             let mut rows = tables.carriers.iter();
             rows.any(|row| row.carrier_id == *id && reaches(row, settings) && !row.dialplan_entry.trim().is_empty())
@@ -376,7 +370,7 @@ pub(super) fn reaches(row: &CarrierRow, settings: &Settings) -> bool {
 }
 
 fn find<'a>(kept: &'a [OriginalRow], carrier_id: &str) -> Option<&'a OriginalRow> {
-    kept.iter().find(|kept| kept.carrier_id == carrier_id)
+    kept.iter().find(|kept| kept.name == carrier_id)
 }
 
 /// Passwords that a file gets are ours, and need not stand on a screen.

@@ -1,9 +1,9 @@
-//! `crankback_originals`: what stood in VICIdial's dialplan entries before they were changed.
+//! `crankback_originals`: what stood in VICIdial's dialplan entries, of carriers and of servers, before they were changed.
 
 use super::error::StoreError;
 use super::import::OwnTable;
 use super::owner::Store;
-use super::transaction::{Row, Transaction, Value, cut, whole};
+use super::transaction::{Row, Value, cut, whole};
 
 const COLUMNS: &str = "kind, name, original, installed, at_ms, actor";
 
@@ -13,14 +13,31 @@ pub(super) const TABLE: OwnTable = OwnTable {
     key: &["kind", "name"],
 };
 
-/// The kind of a carrier's `dialplan_entry`.
-const CARRIER: &str = "carrier";
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginalKind {
+    /// A carrier's `dialplan_entry`; its name is the carrier's id.
+    Carrier,
+    /// A server's `custom_dialplan_entry`; its name is the server's address.
+    Server,
+}
 
-/// A carrier's dialplan entry as it was, and as it was left.
+impl OriginalKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Carrier => "carrier",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// A dialplan entry as it was, and as it was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginalRow {
-    /// The carrier.
-    pub carrier_id: String,
+    /// Where it stands.
+    pub kind: OriginalKind,
+    /// The carrier, or the server.
+    pub name: String,
     /// The entry before.
     pub original: String,
     /// The entry after.
@@ -32,20 +49,20 @@ pub struct OriginalRow {
 }
 
 impl Store {
-    /// The originals of all carriers, by id.
+    /// The originals of one kind, by name.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
-    pub async fn originals(&self) -> Result<Vec<OriginalRow>, StoreError> {
-        self.read(|transaction| {
+    pub async fn originals(&self, kind: OriginalKind) -> Result<Vec<OriginalRow>, StoreError> {
+        self.read(move |transaction| {
             let sql = format!("SELECT {COLUMNS} FROM crankback_originals WHERE kind = ? ORDER BY name");
-            let rows = transaction.query(&sql, &[CARRIER.into()])?;
-            rows.iter().map(original).collect()
+            let rows = transaction.query(&sql, &[kind.as_str().into()])?;
+            rows.iter().map(|row| original(kind, row)).collect()
         })
         .await
     }
 
-    /// Keeps an original, in place of one that was kept for the same carrier.
+    /// Keeps an original, in place of one that was kept of the same entry.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be written.
@@ -53,8 +70,8 @@ impl Store {
         self.write(move |transaction| {
             let url = transaction.url().clone();
             let parameters: [Value; 6] = [
-                CARRIER.into(),
-                whole(&url, "name", &row.carrier_id, 64)?,
+                row.kind.as_str().into(),
+                whole(&url, "name", &row.name, 64)?,
                 (&row.original).into(),
                 (&row.installed).into(),
                 row.at_ms.into(),
@@ -66,23 +83,25 @@ impl Store {
         .await
     }
 
-    /// Forgets the original of a carrier.
+    /// Forgets an original.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be written.
-    pub async fn forget_original(&self, carrier_id: String) -> Result<(), StoreError> {
-        self.write(move |transaction| forget(transaction, &carrier_id)).await
+    pub async fn forget_original(&self, kind: OriginalKind, name: String) -> Result<(), StoreError> {
+        self.write(move |transaction| {
+            let sql = "DELETE FROM crankback_originals WHERE kind = ? AND name = ?";
+            transaction
+                .execute(sql, &[kind.as_str().into(), (&name).into()])
+                .map(drop)
+        })
+        .await
     }
 }
 
-fn forget(transaction: &mut dyn Transaction, carrier_id: &str) -> Result<(), StoreError> {
-    let sql = "DELETE FROM crankback_originals WHERE kind = ? AND name = ?";
-    transaction.execute(sql, &[CARRIER.into(), carrier_id.into()]).map(drop)
-}
-
-fn original(row: &Row) -> Result<OriginalRow, StoreError> {
+fn original(kind: OriginalKind, row: &Row) -> Result<OriginalRow, StoreError> {
     Ok(OriginalRow {
-        carrier_id: row.text("name")?,
+        kind,
+        name: row.text("name")?,
         original: row.text("original")?,
         installed: row.text("installed")?,
         at_ms: row.integer("at_ms")?,

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params_fro
 use super::database::Access;
 use super::error::StoreError;
 use super::owner::IfMissing;
-use super::transaction::{ResultHead, Row, Transaction, Value};
+use super::transaction::{ColumnAccess, ResultHead, Row, Transaction, Value};
 use super::url::StoreUrl;
 
 /// How long a statement waits for another process (the command line beside the daemon) to finish its own.
@@ -147,6 +147,16 @@ impl Transaction for SqliteTransaction<'_> {
     fn has_table(&mut self, name: &str) -> Result<bool, StoreError> {
         let sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?";
         Ok(!self.query(sql, &[name.into()])?.is_empty())
+    }
+
+    fn access_to(&mut self, table: &str, column: &str) -> Result<ColumnAccess, StoreError> {
+        let sql = "SELECT name FROM pragma_table_info(?) WHERE name = ?";
+        let found = self.query(sql, &[table.into(), column.into()])?;
+        // Who may write the file may write all of it.
+        Ok(match found.is_empty() {
+            true => ColumnAccess::None,
+            false => ColumnAccess::Write,
+        })
     }
 }
 

@@ -34,6 +34,17 @@ pub(super) trait Transaction {
     fn lock_schema(&mut self) -> Result<(), StoreError>;
     /// Whether a table exists.
     fn has_table(&mut self, name: &str) -> Result<bool, StoreError>;
+    /// What this account may do with a column, which need not exist.
+    fn access_to(&mut self, table: &str, column: &str) -> Result<ColumnAccess, StoreError>;
+}
+
+/// What an account may do with a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ColumnAccess {
+    /// Nothing; or there is no such column.
+    None,
+    Read,
+    Write,
 }
 
 /// One statement with `?`, and what stands there.
@@ -116,6 +127,17 @@ impl SharedTexts {
         let text: Arc<str> = text.into();
         self.0.insert(Arc::clone(&text));
         text
+    }
+}
+
+/// The condition that a column of VICIdial's is `?` byte for byte: its collation may know no difference of case and none of blanks
+/// at the end.
+pub(super) fn is_byte_for_byte(url: &StoreUrl, column: &str) -> String {
+    match url {
+        StoreUrl::Sqlite(_) => format!("COALESCE({column}, '') = ?"),
+        StoreUrl::MariaDb(_) => {
+            format!("BINARY CONVERT(COALESCE({column}, '') USING utf8mb4) = BINARY CONVERT(? USING utf8mb4)")
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 use super::error::StoreError;
 use super::owner::Store;
 use super::transaction::Transaction;
-use super::vicidial_admin_log::{self, ChangedBy, Event};
+use super::vicidial_admin_log::{self, ChangedBy, Event, Section};
 use super::{vicidial_server_carriers, vicidial_servers};
 use crate::vicidial::carriers::CarrierRow;
 
@@ -109,11 +109,11 @@ impl CarrierChange {
                 ),
             ),
         };
-        let (rebuild, _) = vicidial_servers::rebuild(server_ip);
         Event {
+            section: Section::Carriers,
             kind,
-            carrier_id: self.carrier_id(),
-            statements: format!("{statement}|{}", rebuild.replace('?', &format!("'{server_ip}'"))),
+            record_id: self.carrier_id(),
+            statements: format!("{statement}|{}", vicidial_servers::rebuild_as_logged(server_ip)),
         }
     }
 }
@@ -178,8 +178,7 @@ fn make(
         }
     }
     if transaction.has_table("servers")? {
-        let (sql, parameters) = vicidial_servers::rebuild(&server_ip);
-        transaction.execute(sql, &parameters)?;
+        vicidial_servers::ask_for_files(transaction, &server_ip)?;
     }
     vicidial_admin_log::insert(transaction, &event, by)?;
     Ok(outcome)

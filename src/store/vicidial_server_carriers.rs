@@ -1,8 +1,7 @@
 //! `vicidial_server_carriers`: the rows of VICIdial's *Carriers* screen.
 
 use super::error::StoreError;
-use super::transaction::{Row, Transaction, Value, whole};
-use super::url::StoreUrl;
+use super::transaction::{Row, Transaction, Value, is_byte_for_byte, whole};
 use crate::vicidial::carriers::CarrierRow;
 
 const COLUMNS: &str = "carrier_id, carrier_name, registration_string, template_id, account_entry, protocol, globals_string, \
@@ -55,13 +54,7 @@ pub(super) fn set_dialplan_entry(
     expected: &str,
     new: &str,
 ) -> Result<bool, StoreError> {
-    // The column's own collation knows no difference of case and none of blanks at the end.
-    let same = match transaction.url() {
-        StoreUrl::Sqlite(_) => "COALESCE(dialplan_entry, '') = ?",
-        StoreUrl::MariaDb(_) => {
-            "BINARY CONVERT(COALESCE(dialplan_entry, '') USING utf8mb4) = BINARY CONVERT(? USING utf8mb4)"
-        }
-    };
+    let same = is_byte_for_byte(transaction.url(), "dialplan_entry");
     let sql = format!("UPDATE vicidial_server_carriers SET dialplan_entry = ? WHERE carrier_id = ? AND {same}");
     let changed = transaction.execute(&sql, &[new.into(), carrier_id.into(), expected.into()])?;
     Ok(changed > 0)

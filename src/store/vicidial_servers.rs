@@ -34,7 +34,7 @@ pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<ServerRow>, 
 
 /// The statement by which VICIdial's screens ask for new configuration files, with its parameters: of one server, or of all that
 /// place calls for `0.0.0.0`.
-pub(super) fn rebuild(server_ip: &str) -> (&'static str, Vec<Value>) {
+fn rebuild(server_ip: &str) -> (&'static str, Vec<Value>) {
     if server_ip.trim() == EVERY_SERVER {
         let sql = "UPDATE servers SET rebuild_conf_files = 'Y' WHERE generate_vicidial_conf = 'Y' AND active_asterisk_server = 'Y'";
         (sql, Vec::new())
@@ -43,6 +43,18 @@ pub(super) fn rebuild(server_ip: &str) -> (&'static str, Vec<Value>) {
                    AND server_ip = ?";
         (sql, vec![server_ip.trim().into()])
     }
+}
+
+/// Asks for new configuration files.
+pub(super) fn ask_for_files(transaction: &mut dyn Transaction, server_ip: &str) -> Result<(), StoreError> {
+    let (sql, parameters) = rebuild(server_ip);
+    transaction.execute(sql, &parameters).map(drop)
+}
+
+/// That statement as VICIdial's log has it.
+pub(super) fn rebuild_as_logged(server_ip: &str) -> String {
+    let (sql, _) = rebuild(server_ip);
+    sql.replace('?', &format!("'{server_ip}'"))
 }
 
 fn server(row: &Row) -> Result<ServerRow, StoreError> {

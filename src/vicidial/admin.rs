@@ -1,4 +1,5 @@
-//! The admin screen's door: a carrier is changed as VICIdial's *Carriers* screen changes it.
+//! The admin screens' door: carriers are changed as VICIdial's *Carriers* screen changes them, a server's custom dialplan as its
+//! *Servers* screen does.
 //!
 //! The same characters, the same wish for new configuration files, the same row in VICIdial's log of changes. The screen takes
 //! characters out without a word; here they are refused by name, because what is written has to be what was meant.
@@ -8,7 +9,7 @@ mod screen;
 pub use screen::{ScreenError, ScreenFault, as_saved_on_screen};
 
 use super::carriers::CarrierRow;
-use crate::store::{CarrierChange, CarrierChanged, ChangedBy, Store, StoreError};
+use crate::store::{CarrierChange, CarrierChanged, ChangedBy, CustomDialplanChanged, Store, StoreError};
 
 /// Whether a change was needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum Written {
     AlreadySo,
 }
 
-/// Why a carrier was not changed.
+/// Why a carrier or a server was not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
@@ -59,6 +60,27 @@ pub enum AdminError {
         /// What stands there.
         found: String,
     },
+    /// No such server, or its custom dialplan is not ours to change.
+    #[error(
+        "server {server_ip} is not in VICIdial's table any more, or this account may not change its custom dialplan"
+    )]
+    NoServer {
+        /// The server.
+        server_ip: String,
+    },
+    /// Somebody changed a server's custom dialplan after it was read.
+    #[error(
+        "server {server_ip}, custom dialplan entry, line {line}: somebody has changed it meanwhile, it reads {found:?} now: nothing was \
+         written, look at it and try again"
+    )]
+    ServerEdited {
+        /// The server.
+        server_ip: String,
+        /// The first line that differs, from 1.
+        line: usize,
+        /// What stands there.
+        found: String,
+    },
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -72,6 +94,8 @@ impl AdminError {
             Self::Exists { .. } => "carrier_exists",
             Self::Missing { .. } => "carrier_missing",
             Self::Edited { .. } => "carrier_edited",
+            Self::NoServer { .. } => "server_missing",
+            Self::ServerEdited { .. } => "server_edited",
             Self::Store(error) => error.code(),
         }
     }
@@ -109,7 +133,7 @@ pub async fn update_dialplan_entry(
     new: &str,
     by: ChangedBy,
 ) -> Result<Written, AdminError> {
-    screen::check_new_entry(carrier_id, expected, new)?;
+    screen::check_new_entry(&format!("carrier {carrier_id}"), "dialplan_entry", expected, new)?;
     let change = CarrierChange::DialplanEntry {
         carrier_id: carrier_id.to_owned(),
         server_ip: server_ip.to_owned(),
@@ -118,6 +142,37 @@ pub async fn update_dialplan_entry(
     };
     let changed = store.change_carrier(change, by).await?;
     written(changed, carrier_id, server_ip, expected)
+}
+
+/// Changes a server's custom dialplan, if it is still `expected`, byte for byte.
+///
+/// # Errors
+/// [`AdminError`]: somebody has changed it, the new text brings a character that the screen would take out or is too long, the
+/// server is gone, or the database fails.
+pub async fn update_custom_dialplan(
+    store: &Store,
+    server_ip: &str,
+    expected: &str,
+    new: &str,
+    by: ChangedBy,
+) -> Result<Written, AdminError> {
+    screen::check_new_entry(&format!("server {server_ip}"), "custom_dialplan_entry", expected, new)?;
+    let [server, before, after] = [server_ip, expected, new].map(str::to_owned);
+    match store.change_custom_dialplan(server, before, after, by).await? {
+        CustomDialplanChanged::Done => Ok(Written::Changed),
+        CustomDialplanChanged::AlreadySo => Ok(Written::AlreadySo),
+        CustomDialplanChanged::Missing => Err(AdminError::NoServer {
+            server_ip: server_ip.to_owned(),
+        }),
+        CustomDialplanChanged::Edited { found } => {
+            let (line, found) = first_difference(expected, &found);
+            Err(AdminError::ServerEdited {
+                server_ip: server_ip.to_owned(),
+                line,
+                found: found.to_owned(),
+            })
+        }
+    }
 }
 
 /// Switches a carrier on or off.

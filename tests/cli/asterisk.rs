@@ -68,6 +68,13 @@ fn answer(request: &Seen) -> Reply {
     }
 }
 
+/// An Asterisk that does what it is told and tells nothing; what it was asked is on record.
+pub(super) async fn silent_asterisk() -> (FakeAsterisk, String) {
+    let fake = FakeAsterisk::start(|_| Reply::Json(200, "{}".to_owned())).await;
+    let address = url(fake.address);
+    (fake, address)
+}
+
 /// An address that refuses connections: port 1 belongs to a service that nobody runs.
 pub(super) fn nothing() -> String {
     url((Ipv4Addr::LOCALHOST, 1).into())

@@ -4,24 +4,28 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::asterisk::nothing;
+use super::asterisk::{nothing, silent_asterisk};
 use super::dialer::{Dialer, PASSWORD, assert_holds, dials};
 
 const GUARD: &str = "ExecIf($[${DIALPLAN_EXISTS(crankback,s,1)}]?Gosub(crankback,s,1(PRIMARY,${EXTEN},";
 
-async fn dialer() -> Dialer {
-    let dialer = Dialer::with_carriers(&nothing()).await;
+pub(super) async fn dialer() -> Dialer {
+    dialer_of(&nothing()).await
+}
+
+async fn dialer_of(asterisk: &str) -> Dialer {
+    let dialer = Dialer::with_carriers(asterisk).await;
     dialer.sql("INSERT INTO servers (server_ip) VALUES ('10.0.0.7'), ('10.0.0.8')");
     dialer
 }
 
 impl Dialer {
-    fn etc(&self) -> PathBuf {
+    pub(super) fn etc(&self) -> PathBuf {
         self.directory.path().join("etc")
     }
 
     /// A directory of Asterisk's configuration as VICIdial leaves it, without ari.conf.
-    fn with_files(self) -> Self {
+    pub(super) fn with_files(self) -> Self {
         std::fs::create_dir(self.etc()).expect("a directory");
         let extensions = "[globals]\nX => 1\n[default]\nexten => h,1,AGI(agi://127.0.0.1:4577/call_log--HVcauses)\n";
         for (name, text) in [("extensions.conf", extensions), ("http.conf", "[general]\n")] {
@@ -31,7 +35,7 @@ impl Dialer {
     }
 
     /// The options that keep a command in this dialer's directory.
-    fn places(&self) -> String {
+    pub(super) fn places(&self) -> String {
         let originals = self.directory.path().join("originals");
         format!(
             "--asterisk-dir {} --originals-dir {}",
@@ -40,12 +44,12 @@ impl Dialer {
         )
     }
 
-    fn entry(&self, id: &str) -> String {
+    pub(super) fn entry(&self, id: &str) -> String {
         let sql = "SELECT dialplan_entry FROM vicidial_server_carriers WHERE carrier_id = ?";
         self.database().query_row(sql, [id], |row| row.get(0)).expect("the row")
     }
 
-    fn number(&self, sql: &str) -> i64 {
+    pub(super) fn number(&self, sql: &str) -> i64 {
         self.database().query_row(sql, [], |row| row.get(0)).expect("a number")
     }
 }
@@ -91,7 +95,10 @@ async fn a_carrier_is_installed_once_and_put_back() {
         .run("-o json conf install PRIMARY --no-files --wait-s 0 --yes")
         .expect(0)
         .json();
-    assert_eq!(done["written"], json!({ "carriers": ["PRIMARY"], "files": [] }));
+    assert_eq!(
+        done["written"],
+        json!({ "carriers": ["PRIMARY"], "custom_dialplan": null, "files": [] })
+    );
     assert_holds(&dialer.entry("PRIMARY"), &[GUARD]);
     assert_eq!(
         (dialer.number(LOGGED), dialer.number(DUE)),
@@ -289,6 +296,18 @@ async fn what_keeps_asterisk_from_having_it_is_named() {
     dialer.sql("UPDATE servers SET generate_vicidial_conf = 'N'");
     let verified = dialer.run(&format!("conf verify {places}")).expect(2).stdout;
     assert_holds(&verified, &["VICIdial writes no files for this server"]);
+}
+
+/// Nobody sees then whether VICIdial's own reload came through.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_login_at_the_manager_the_dialplan_is_read_again_after_the_wait() {
+    let (asterisk, address) = silent_asterisk().await;
+    let dialer = dialer_of(&address).await;
+    dialer.run("conf install PRIMARY --no-files --wait-s 1 --yes").expect(2);
+    let seen = asterisk.seen();
+    let reload = "PUT /ari/asterisk/modules/pbx_config.so";
+    let reloads = seen.iter().filter(|seen| seen.line.starts_with(reload)).count();
+    assert_eq!(reloads, 1);
 }
 
 #[tokio::test]

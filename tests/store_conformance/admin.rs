@@ -1,18 +1,21 @@
 //! The door of VICIdial's admin screen: a carrier changed as the screen does it, on tables that undo nothing too.
 
-use crankback::store::{ChangedBy, OriginalRow, Store};
-use crankback::vicidial::admin::{AdminError, Written, insert_carrier, set_active, update_dialplan_entry};
+use crankback::store::{ChangedBy, OriginalKind, OriginalRow, Store};
+use crankback::vicidial::admin::{
+    AdminError, Written, insert_carrier, set_active, update_custom_dialplan, update_dialplan_entry,
+};
 use crankback::vicidial::carriers::CarrierRow;
 
-use super::stage::{Scene, Stage};
+use super::stage::{Place, Scene, Stage};
 use super::{Case, cases};
 
-pub const CASES: [(&str, Case); 6] = cases![
+pub const CASES: [(&str, Case); 7] = cases![
     a_carrier_is_added_as_the_screen_adds_it,
     an_entry_is_changed_only_where_it_is_what_was_read,
     a_run_that_ended_in_the_middle_is_finished_by_the_next,
     a_carrier_is_switched_on_and_off,
     only_the_servers_that_the_carrier_is_for_write_their_files,
+    a_servers_custom_dialplan_is_changed_as_the_screen_changes_it,
     originals_are_kept_byte_for_byte,
 ];
 
@@ -170,20 +173,95 @@ async fn only_the_servers_that_the_carrier_is_for_write_their_files(stage: Stage
     assert_eq!(scene.number(&own).await, 2);
 }
 
+async fn a_servers_custom_dialplan_is_changed_as_the_screen_changes_it(stage: Stage) {
+    let (scene, store) = stage.store().await;
+    if matches!(stage.place(), Place::Sqlite) {
+        let read = store.custom_dialplan("10.0.0.1".into()).await;
+        assert_eq!(read, Ok(None), "there is no VICIdial beside it");
+        scene.sql("ALTER TABLE servers ADD COLUMN server_id VARCHAR(10)").await;
+        scene
+            .sql("ALTER TABLE servers ADD COLUMN custom_dialplan_entry TEXT")
+            .await;
+        scene
+            .sql("CREATE TABLE system_settings (allow_custom_dialplan VARCHAR(1))")
+            .await;
+    }
+    servers(&scene).await;
+    scene
+        .sql("UPDATE servers SET server_id = 'one' WHERE server_ip = '10.0.0.1'")
+        .await;
+    let read = async || {
+        store
+            .custom_dialplan("10.0.0.1".into())
+            .await
+            .expect("is read")
+            .expect("is there")
+    };
+    let update =
+        async |expected: &str, new: &str| update_custom_dialplan(&store, "10.0.0.1", expected, new, by()).await;
+    assert_eq!((read().await.entry.as_str(), read().await.is_offered), ("", false));
+    scene
+        .sql("INSERT INTO system_settings (allow_custom_dialplan) VALUES ('1')")
+        .await;
+    assert!(read().await.is_offered);
+    assert_eq!(store.custom_dialplan("10.0.0.99".into()).await, Ok(None));
+
+    assert_eq!(update("", ENTRY).await, Ok(Written::Changed));
+    assert_eq!(
+        (read().await.entry.as_str(), read().await.server_id.as_str()),
+        (ENTRY, "one")
+    );
+    assert_eq!(scene.number(DUE).await, 1, "this server's files alone");
+    let said = "SELECT COUNT(*) FROM vicidial_admin_log WHERE user = 'alice' AND event_section = 'SERVERS' AND event_type = 'MODIFY' \
+                AND record_id = 'one' AND event_code = 'ADMIN MODIFY SERVER' AND event_sql LIKE '%rebuild_conf_files%'";
+    assert_eq!(scene.number(said).await, 1);
+    forget_the_wish(&scene).await;
+    assert_eq!(update("", ENTRY).await, Ok(Written::AlreadySo));
+    assert_eq!((scene.number(said).await, scene.number(DUE).await), (1, 0));
+
+    for other in [ENTRY.to_lowercase(), format!("{ENTRY} "), String::new()] {
+        let refused = update(&other, "x").await.expect_err("is another text");
+        assert_eq!(refused.code(), "server_edited", "{refused}");
+    }
+    let unfit = update(ENTRY, "it's")
+        .await
+        .expect_err("the screen would take the quote out");
+    assert!(
+        unfit
+            .to_string()
+            .starts_with("server 10.0.0.1, custom_dialplan_entry, line 1"),
+        "{unfit}"
+    );
+    let long = update(ENTRY, &"x".repeat(65_536)).await.expect_err("is too long");
+    assert_eq!(long.code(), "screen_length");
+    assert_eq!(read().await.entry, ENTRY);
+    let gone = update_custom_dialplan(&store, "10.0.0.99", "", "x", by()).await;
+    assert_eq!(gone.expect_err("is gone").code(), "server_missing");
+}
+
 async fn originals_are_kept_byte_for_byte(stage: Stage) {
     let (_scene, store) = stage.store().await;
     let row = OriginalRow {
-        carrier_id: "MAIN".into(),
+        kind: OriginalKind::Carrier,
+        name: "MAIN".into(),
         original: format!("{ENTRY}\r\n\t caf\u{e9} \u{1f4de} 'x' \\ "),
         installed: "x ".into(),
         at_ms: 1_700_000_000_000,
         actor: "uid:0 (root)".into(),
     };
     store.keep_original(row.clone()).await.expect("is kept");
-    assert_eq!(store.originals().await, Ok(vec![row.clone()]));
+    assert_eq!(store.originals(OriginalKind::Carrier).await, Ok(vec![row.clone()]));
     let again = OriginalRow { at_ms: 7, ..row };
     store.keep_original(again.clone()).await.expect("is kept");
-    assert_eq!(store.originals().await, Ok(vec![again]));
-    store.forget_original("MAIN".into()).await.expect("is forgotten");
-    assert_eq!(store.originals().await, Ok(vec![]));
+    assert_eq!(store.originals(OriginalKind::Carrier).await, Ok(vec![again.clone()]));
+    // A server may have the name of a carrier.
+    let server = OriginalRow {
+        kind: OriginalKind::Server,
+        ..again
+    };
+    store.keep_original(server.clone()).await.expect("is kept");
+    let forgotten = store.forget_original(OriginalKind::Carrier, "MAIN".into()).await;
+    forgotten.expect("is forgotten");
+    assert_eq!(store.originals(OriginalKind::Server).await, Ok(vec![server]));
+    assert_eq!(store.originals(OriginalKind::Carrier).await, Ok(vec![]));
 }

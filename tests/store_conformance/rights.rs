@@ -265,6 +265,21 @@ async fn the_grants_of_the_manual_are_enough(stage: Stage) {
     let store = store.expect("opens as the daemon does");
     store.check_write_access().await.expect("may write");
     store.routing_tables().await.expect("may read");
+    scene
+        .sql(
+            "INSERT INTO servers (server_ip) VALUES ('10.0.0.1'); INSERT INTO system_settings (allow_custom_dialplan) VALUES ('1')",
+        )
+        .await;
+    let custom = store.custom_dialplan("10.0.0.1".into()).await.expect("may read");
+    assert!(custom.is_some_and(|custom| custom.is_offered), "may see and change it");
+    scene
+        .sql(&format!("REVOKE UPDATE ON {database}.servers FROM {user}@'%'"))
+        .await;
+    assert_eq!(
+        store.custom_dialplan("10.0.0.1".into()).await,
+        Ok(None),
+        "may not change it"
+    );
     add(&store, route("BACKUP")).await;
     assert!(remove(&store, 1).await);
     store

@@ -85,7 +85,11 @@ CREATE TABLE servers (
   active                 ENUM('Y', 'N'),
   active_asterisk_server ENUM('Y', 'N') DEFAULT 'Y',
   generate_vicidial_conf ENUM('Y', 'N') DEFAULT 'Y',
-  rebuild_conf_files     ENUM('Y', 'N') DEFAULT 'N'
+  rebuild_conf_files     ENUM('Y', 'N') DEFAULT 'N',
+  custom_dialplan_entry  TEXT
+) ENGINE=MyISAM;
+CREATE TABLE system_settings (
+  allow_custom_dialplan ENUM('0', '1') DEFAULT '0'
 ) ENGINE=MyISAM;
 CREATE TABLE vicidial_admin_log (
   admin_log_id  INT(9) UNSIGNED AUTO_INCREMENT PRIMARY KEY NOT NULL,

@@ -68,7 +68,7 @@ impl Scene {
     }
 
     fn plan(&self) -> FilePlan {
-        install(&self.places, &self.settings).unwrap()
+        install(&self.places, &self.settings, Contexts::File).unwrap()
     }
 
     fn apply(&self, plan: &FilePlan) {
@@ -176,7 +176,9 @@ fn our_dialplan_is_replaced_by_a_newer_edition_and_left_where_it_was_edited() {
     assert_eq!(scene.text(OWN), shipped::DIALPLAN);
     fs::write(scene.path(OWN), shipped::DIALPLAN.replace("CANCEL", "BUSY")).unwrap();
     assert_eq!(
-        install(&scene.places, &scene.settings).unwrap_err().code(),
+        install(&scene.places, &scene.settings, Contexts::File)
+            .unwrap_err()
+            .code(),
         "conf_own_file_edited"
     );
     assert_eq!(uninstall(&scene.places).unwrap_err().code(), "conf_own_file_edited");
@@ -221,7 +223,9 @@ fn another_directory_than_asterisks_is_refused() {
     let scene = Scene::new();
     fs::remove_file(scene.path(DIALPLAN)).unwrap();
     assert_eq!(
-        install(&scene.places, &scene.settings).unwrap_err().code(),
+        install(&scene.places, &scene.settings, Contexts::File)
+            .unwrap_err()
+            .code(),
         "conf_no_dialplan"
     );
 }

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::super::database::Access;
 use super::super::error::StoreError;
-use super::super::transaction::{ResultHead, Row, Statement, Transaction, Value};
+use super::super::transaction::{ColumnAccess, ResultHead, Row, Statement, Transaction, Value};
 use super::super::url::StoreUrl;
 use super::errors::{WHO_AM_I, is_unknown_table, name_account, translate};
 
@@ -200,6 +200,21 @@ impl Transaction for MariaDbTransaction<'_> {
             Some(Err(error)) if is_unknown_table(&error) => Ok(false),
             outcome => self.settle(outcome).map(|()| true),
         }
+    }
+
+    fn access_to(&mut self, table: &str, column: &str) -> Result<ColumnAccess, StoreError> {
+        // Here what this account may not touch shall pass for missing.
+        let sql = "SELECT privileges FROM information_schema.columns \
+                   WHERE table_schema = DATABASE() AND table_name = ? AND column_name = ?";
+        let found = self.query(sql, &[table.into(), column.into()])?;
+        let rights = found.first().map(|row| row.text("privileges")).transpose()?;
+        let rights = rights.unwrap_or_default();
+        let has = |right: &str| rights.split(',').any(|it| it.trim().eq_ignore_ascii_case(right));
+        Ok(match (has("select"), has("update")) {
+            (true, true) => ColumnAccess::Write,
+            (true, false) => ColumnAccess::Read,
+            (false, _) => ColumnAccess::None,
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What VICIdial's *Carriers* screen takes in each field.
+//! What VICIdial's *Carriers* and *Servers* screens take in each field.
 
 use super::super::carriers::CarrierRow;
 
@@ -10,11 +10,11 @@ const SHORTEST_SERVER_IP: usize = 7;
 
 /// A value that the screen would alter or refuse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("carrier {carrier_id}, {column}, line {line}: {fault}")]
+#[error("{row}, {column}, line {line}: {fault}")]
 pub struct ScreenError {
-    /// The carrier.
-    pub carrier_id: String,
-    /// The column of `vicidial_server_carriers`.
+    /// Whose value it is, for example `carrier MAIN`.
+    pub row: String,
+    /// The column of `vicidial_server_carriers`, or of `servers`.
     pub column: &'static str,
     /// The line of the value, from 1.
     pub line: usize,
@@ -55,7 +55,7 @@ impl ScreenFault {
     }
 }
 
-/// What the screen takes out of a dialplan entry.
+/// What the screens take out of a dialplan entry, a carrier's and a server's.
 const NOT_IN_ENTRY: &str = "\\'\r";
 
 /// A dialplan entry after somebody has opened the screen and saved it without a change.
@@ -78,8 +78,9 @@ pub(super) fn check(row: &CarrierRow) -> Result<(), ScreenError> {
         active: _,
         carrier_description,
     } = row;
+    let name = format!("carrier {carrier_id}");
     let field = |column, value| Field {
-        carrier_id,
+        row: &name,
         column,
         value,
     };
@@ -104,10 +105,10 @@ pub(super) fn check(row: &CarrierRow) -> Result<(), ScreenError> {
 }
 
 /// Whether the screen takes every character of a changed entry. One that stood there before got in by another door and may stay.
-pub(super) fn check_new_entry(carrier_id: &str, old: &str, new: &str) -> Result<(), ScreenError> {
+pub(super) fn check_new_entry(row: &str, column: &'static str, old: &str, new: &str) -> Result<(), ScreenError> {
     let field = Field {
-        carrier_id,
-        column: "dialplan_entry",
+        row,
+        column,
         value: new,
     };
     field.check(
@@ -118,7 +119,7 @@ pub(super) fn check_new_entry(carrier_id: &str, old: &str, new: &str) -> Result<
 }
 
 struct Field<'a> {
-    carrier_id: &'a str,
+    row: &'a str,
     column: &'static str,
     value: &'a str,
 }
@@ -139,7 +140,7 @@ impl Field<'_> {
 
     fn wrong(&self, at: usize, fault: ScreenFault) -> ScreenError {
         ScreenError {
-            carrier_id: self.carrier_id.to_owned(),
+            row: self.row.to_owned(),
             column: self.column,
             line: self.value[..at].matches('\n').count() + 1,
             fault,
@@ -228,8 +229,9 @@ mod tests {
 
     #[test]
     fn a_character_that_stood_there_may_stay_and_none_may_come_new() {
-        assert_eq!(check_new_entry("A", "a\r\nb", "c\r\nb"), Ok(()));
-        let error = check_new_entry("A", "a\nb", "a\r\nb").expect_err("brings a new one");
+        let check = |old, new| check_new_entry("carrier A", "dialplan_entry", old, new);
+        assert_eq!(check("a\r\nb", "c\r\nb"), Ok(()));
+        let error = check("a\nb", "a\r\nb").expect_err("brings a new one");
         assert_eq!(error.fault, ScreenFault::Character('\r'));
     }
 }

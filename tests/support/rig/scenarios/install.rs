@@ -72,17 +72,17 @@ impl PlainDialer {
                 extensions.display()
             )));
         }
-        let with_vicidial = before
-            .replace(&own, &format!("#include {VICIDIAL}\n"))
-            .replace(CONTEXTS, "");
-        write(&extensions, &with_vicidial)?;
-        write(&dialer.path(VICIDIAL), &in_file(rig, plain))?;
-        let http = text(&dialer.path("http.conf")).unwrap_or_default();
-        write(&dialer.path("http.conf"), &http.replace("sessionlimit = 400\n", ""))?;
         rig.sql(&format!(
             "BEGIN; UPDATE vicidial_server_carriers SET dialplan_entry = '{plain}' WHERE carrier_id = 'PRIMARY'; \
              REPLACE INTO servers (server_ip, rebuild_conf_files) VALUES ('{SERVER_IP}', 'N'); COMMIT"
         ))?;
+        let with_vicidial = before
+            .replace(&own, &format!("#include {VICIDIAL}\n"))
+            .replace(CONTEXTS, "");
+        write(&extensions, &with_vicidial)?;
+        write(&dialer.path(VICIDIAL), &as_vicidial_writes(rig, plain).await?)?;
+        let http = text(&dialer.path("http.conf")).unwrap_or_default();
+        write(&dialer.path("http.conf"), &http.replace("sessionlimit = 400\n", ""))?;
         rig.asterisk.cli("dialplan reload").await?;
         until_loaded(rig, "s@crankback", "Stasis", false).await?;
         Ok(dialer)
@@ -134,6 +134,18 @@ fn in_file(rig: &Rig, entry: &str) -> String {
     entry.replace(":4577/", &format!(":{}/", rig.agi.port()))
 }
 
+/// What VICIdial writes: the custom dialplan of the server, where it has one, before the carriers' entries.
+async fn as_vicidial_writes(rig: &Rig, primary: &str) -> Result<String, LabError> {
+    let custom = rig.store.custom_dialplan(SERVER_IP.to_owned()).await.map_err(told)?;
+    let custom = custom.map(|custom| custom.entry).filter(|entry| entry.len() > 5);
+    let custom = custom.map(|entry| {
+        format!(
+            "[vicidial-auto-server-custom]\nexten => h,1,NoOp()\n\n; Server Custom Dialplan\n{entry}\n\n[vicidial-auto-external]\n"
+        )
+    });
+    Ok(custom.unwrap_or_default() + &in_file(rig, primary))
+}
+
 /// Waits until an extension of the running dialplan holds a text, or does not.
 async fn until_loaded(rig: &Rig, place: &str, part: &str, expected: bool) -> Result<(), LabError> {
     let began = Instant::now();
@@ -169,7 +181,7 @@ async fn keep_alive_once(rig: &Rig, vicidial: &Path) -> Result<(), LabError> {
     }
     // The flag first, as VICIdial does: what is written after that sets it again.
     rig.sql("UPDATE servers SET rebuild_conf_files = 'N'")?;
-    write(vicidial, &in_file(rig, &entry(rig).await?))?;
+    write(vicidial, &as_vicidial_writes(rig, &entry(rig).await?).await?)?;
     rig.asterisk.cli("dialplan reload").await.map(drop)
 }
 
@@ -275,13 +287,17 @@ async fn play(rig: &Rig, report: &mut Report, dialer: &PlainDialer, plain: &str)
     report.equal(
         "a second install writes",
         again["written"].clone(),
-        serde_json::json!({ "carriers": [], "files": [] }),
+        serde_json::json!({ "carriers": [], "custom_dialplan": null, "files": [] }),
     );
     report.check("and changes no file", dialer.snapshot()? == installed);
 
+    if done["written"]["custom_dialplan"].is_string() {
+        add_below(rig, report, dialer).await?;
+    }
+
     // What Asterisk runs is not what was meant: verify says so.
     let vicidial = dialer.path(VICIDIAL);
-    write(&vicidial, &in_file(rig, plain))?;
+    write(&vicidial, &as_vicidial_writes(rig, plain).await?)?;
     rig.asterisk.cli("dialplan reload").await?;
     until_loaded(rig, "vicidial-auto-external", "Gosub(crankback,s,1(PRIMARY,", false).await?;
     let (exit, verified) = conf(rig, dialer, &["verify"]).await?;
@@ -309,6 +325,53 @@ async fn play(rig: &Rig, report: &mut Report, dialer: &PlainDialer, plain: &str)
     until_loaded(rig, "s@crankback", "Stasis", false).await?;
     let seen = call(rig, report).await?;
     report.equal("call afterwards", seen, plain_dial);
+    Ok(())
+}
+
+/// The same where our contexts go by VICIdial's custom dialplan, which holds something of the administrator's already.
+pub(super) async fn by_custom_dialplan(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    rig.sql(
+        "BEGIN; ALTER TABLE servers ADD COLUMN server_id VARCHAR(10) DEFAULT 'dialer'; \
+         ALTER TABLE servers ADD COLUMN custom_dialplan_entry TEXT \
+         DEFAULT 'exten => 77,1,Answer()\n[of-the-site]\nexten => 78,1,Answer()'; \
+         CREATE TABLE system_settings (allow_custom_dialplan VARCHAR(1)); INSERT INTO system_settings VALUES ('1'); COMMIT",
+    )?;
+    let played = in_and_out(rig, report).await;
+    rig.sql(
+        "BEGIN; ALTER TABLE servers DROP COLUMN server_id; ALTER TABLE servers DROP COLUMN custom_dialplan_entry; \
+         DROP TABLE system_settings; COMMIT",
+    )?;
+    played
+}
+
+/// Whatever an administrator adds below our lines stands in the context in which it would stand without them.
+async fn add_below(rig: &Rig, report: &mut Report, dialer: &PlainDialer) -> Result<(), LabError> {
+    let files = dialer.snapshot()?;
+    report.check(
+        "our dialplan is no file of its own",
+        !dialer.path("extensions-crankback.conf").exists(),
+    );
+    until_loaded(rig, "78@of-the-site", "Answer", true).await?;
+    let custom = async || {
+        let custom = rig.store.custom_dialplan(SERVER_IP.to_owned()).await.map_err(told)?;
+        Ok::<_, LabError>(custom.map(|custom| custom.entry).unwrap_or_default())
+    };
+    let ask = "UPDATE servers SET rebuild_conf_files = 'Y'";
+    let added = "\nexten => 79,1,Answer()";
+    let before = custom().await?;
+    rig.sql(&format!(
+        "{ask}, custom_dialplan_entry = custom_dialplan_entry || '{added}'"
+    ))?;
+    keep_alive_once(rig, &dialer.path(VICIDIAL)).await?;
+    until_loaded(rig, "79@of-the-site", "Answer", true).await?;
+    until_loaded(rig, "s@crankback", "Stasis", true).await?;
+    rig.sql(&format!(
+        "{ask}, custom_dialplan_entry = replace(custom_dialplan_entry, '{added}', '')"
+    ))?;
+    keep_alive_once(rig, &dialer.path(VICIDIAL)).await?;
+    until_loaded(rig, "79@of-the-site", "Answer", false).await?;
+    report.equal("the entry is as it was", custom().await?, before);
+    report.check("and so are the files", dialer.snapshot()? == files);
     Ok(())
 }
 

@@ -223,6 +223,7 @@ pub const ALL: &[Scenario] = scenarios![
     "check: daemon not running" Short => check::no_daemon,
     "check: Asterisk stopped" Short => check::no_asterisk,
     "installed without an editor and taken out" Short => install::in_and_out,
+    "installed by VICIdial's custom dialplan" Short => install::by_custom_dialplan,
     "installed where ARI never was" Short => install::where_ari_never_was,
     "operator removes and adds a route" Short => operator::routes,
     "operator lists calls" Short => operator::calls,
