@@ -270,7 +270,7 @@ pub(super) fn plan(
     }
     admin::check(&row)?;
     free_of_peer(&row, &others)?;
-    let mut warnings = Vec::new();
+    let mut warnings = described.trunk.needs();
     let is_new = same.is_empty();
     if is_new {
         warnings.extend(understood(&row, others, &tables, &own_server_ip)?);

@@ -39,8 +39,12 @@ pub struct AsteriskPorts {
     pub sip_udp: u16,
     /// PJSIP over TCP.
     pub sip_tcp: u16,
-    /// `chan_sip` over UDP; only Asterisk 16 listens there.
+    /// PJSIP over TLS.
+    pub sip_tls: u16,
+    /// `chan_sip` over UDP and TCP; only Asterisk 16 listens there.
     pub chan_sip: u16,
+    /// `chan_sip` over TLS.
+    pub chan_sip_tls: u16,
     /// ARI and its websocket.
     pub http: u16,
     /// The manager interface.
@@ -123,6 +127,8 @@ impl PortLease {
             http: self.first + 3,
             ami: self.first + 4,
             agi: self.first + 5,
+            sip_tls: self.first + 6,
+            chan_sip_tls: self.first + 7,
             rtp: self.first + 100..=self.first + SLOT_SIZE - 1,
         }
     }
