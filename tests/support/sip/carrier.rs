@@ -159,6 +159,11 @@ impl FakeCarrier {
         });
     }
 
+    /// Takes requests from anybody again.
+    pub fn require_no_login(&self) {
+        self.board.settings().login = None;
+    }
+
     /// Registers itself with somebody else, to be called where it listens; the final code of the answer.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
@@ -31,9 +32,14 @@ impl Certificate {
 
     /// A new one of a host, by name or address.
     pub fn of(host: &str) -> Self {
-        let made = rcgen::generate_simple_self_signed([host.to_owned()]).expect("a certificate");
-        let der = made.cert.der().clone();
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("its key");
+        let signing_key = KeyPair::generate().expect("a key");
+        let mut parameters = CertificateParams::new([host.to_owned()]).expect("a host");
+        // chan_sip looks for an address in the common name alone.
+        parameters.distinguished_name = DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::CommonName, host);
+        let certificate = parameters.self_signed(&signing_key).expect("a certificate");
+        let der = certificate.der().clone();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("its key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -43,7 +49,7 @@ impl Certificate {
             .expect("a certificate and its key");
         Self {
             der,
-            pem: made.cert.pem() + &made.signing_key.serialize_pem(),
+            pem: certificate.pem() + &signing_key.serialize_pem(),
             acceptor: TlsAcceptor::from(Arc::new(config)),
         }
     }

@@ -21,13 +21,17 @@ pub(super) async fn register(server: SocketAddr, contact: SocketAddr, login: &Lo
     let address = socket.local_addr()?;
     let uri = format!("sip:{server}");
     let account = format!("<sip:{}@{server}>", login.user);
+    let port = address.port();
     let request = |number: u32| {
         Message::request("REGISTER", &uri)
-            .with("Via", format!("SIP/2.0/UDP {address};branch=z9hG4bK-{number};rport"))
+            .with(
+                "Via",
+                format!("SIP/2.0/UDP {address};branch=z9hG4bK-{port}-{number};rport"),
+            )
             .with("Max-Forwards", "70")
             .with("From", format!("{account};tag=registers"))
             .with("To", account.as_str())
-            .with("Call-ID", format!("{}@registers", address.port()))
+            .with("Call-ID", format!("{port}@registers"))
             .with("CSeq", format!("{number} REGISTER"))
             .with("Contact", format!("<sip:{}@{contact}>", login.user))
             .with("Expires", "600")
