@@ -45,6 +45,8 @@ pub struct AsteriskPorts {
     pub chan_sip: u16,
     /// `chan_sip` over TLS.
     pub chan_sip_tls: u16,
+    /// IAX2.
+    pub iax2: u16,
     /// ARI and its websocket.
     pub http: u16,
     /// The manager interface.
@@ -128,6 +130,7 @@ impl PortLease {
             ami: self.first + 4,
             agi: self.first + 5,
             sip_tls: self.first + 6,
+            iax2: self.first + 8,
             chan_sip_tls: self.first + 7,
             rtp: self.first + 100..=self.first + SLOT_SIZE - 1,
         }

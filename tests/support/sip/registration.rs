@@ -22,12 +22,10 @@ pub(super) async fn register(server: SocketAddr, contact: SocketAddr, login: &Lo
     let uri = format!("sip:{server}");
     let account = format!("<sip:{}@{server}>", login.user);
     let port = address.port();
+    // Without rport: chan_sip would call back where the request came from, not at the Contact.
     let request = |number: u32| {
         Message::request("REGISTER", &uri)
-            .with(
-                "Via",
-                format!("SIP/2.0/UDP {address};branch=z9hG4bK-{port}-{number};rport"),
-            )
+            .with("Via", format!("SIP/2.0/UDP {address};branch=z9hG4bK-{port}-{number}"))
             .with("Max-Forwards", "70")
             .with("From", format!("{account};tag=registers"))
             .with("To", account.as_str())

@@ -295,8 +295,14 @@ pub const ALL: &[Scenario] = scenarios![
         => new_carriers::chan_sip_over_tls,
     "new carrier, chan_sip, registers with us" Short only(Stasis, "what is written is the same for both engines")
         => new_carriers::chan_sip_dynamic,
+    "new carrier, IAX2, by address" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::iax2_by_address,
     "new carrier, IAX2, by login" Short only(Stasis, "what is written is the same for both engines")
         => new_carriers::iax2_by_login,
+    "new carrier, IAX2, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::iax2_registers,
+    "new carrier, IAX2, registers with us" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::iax2_dynamic,
     "10,000 calls, memory" Long => load::growth,
     "soak: every end of a call, over and over" Long only(Stasis, "the engines take turns: once is enough") => load::soak,
 ];

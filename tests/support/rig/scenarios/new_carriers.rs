@@ -4,7 +4,9 @@
 mod iax2;
 mod way;
 
-pub(super) use self::iax2::by_login as iax2_by_login;
+pub(super) use self::iax2::{
+    by_address as iax2_by_address, by_login as iax2_by_login, dynamic as iax2_dynamic, registers as iax2_registers,
+};
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -111,7 +113,7 @@ async fn add(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) ->
 /// Staged, it is passed over; a test call makes it active; then calls go on to it.
 async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -> Result<(), LabError> {
     if way.known_by == KnownBy::Registration {
-        registers(report, carrier).await;
+        asterisk_registers(report, carrier).await;
     }
     until_not(rig, "carrier_not_loaded", &format!("carrier show {NEW}")).await?;
     if way.known_by == KnownBy::ItsRegistration {
@@ -195,7 +197,7 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
 }
 
 /// Asterisk registers: it asks, is challenged, and comes back at once with the login.
-async fn registers(report: &mut Report, carrier: &FakeCarrier) {
+async fn asterisk_registers(report: &mut Report, carrier: &FakeCarrier) {
     let began = Instant::now();
     let asked = carrier.wait_for(|stats| stats.registers > 0, REGISTERS_WITHIN).await;
     report.check(format!("registers: {asked:?}"), asked.is_ok());
