@@ -131,3 +131,46 @@ fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
     };
     if is_test { of_a_test(row) } else { row }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Attempt;
+    use crate::carrier::Technology;
+    use crate::engine::CallIdentity;
+
+    #[test]
+    fn a_test_call_is_told_from_a_call() {
+        let record = |is_test| AttemptRecord {
+            call: CallIdentity {
+                call_id: "1.1".into(),
+                caller_channel: String::new(),
+                call_code: String::new(),
+                dialled: "100".into(),
+                entry: "A".into(),
+                campaign: None,
+            },
+            attempt: Attempt {
+                n: 1,
+                carrier: "A".into(),
+                technology: Technology::Pjsip,
+                wire_number: "100".into(),
+                started_ms: 1_000,
+                progress: Progress::None,
+                pdd_ms: None,
+                answered_after_ms: None,
+                reply: None,
+                end: None,
+            },
+            channel_id: None,
+            is_test,
+        };
+        let told = |is_test| {
+            let row = row_of(record(is_test), "192.0.2.1");
+            (row.verdict, row.why, row.rule)
+        };
+        let open = OPEN.to_owned();
+        assert_eq!(told(false), (open.clone(), String::new(), None));
+        assert_eq!(told(true), (open, "test call".to_owned(), Some(TEST_CALL.to_owned())));
+    }
+}

@@ -63,3 +63,27 @@ async fn a_carrier_with_a_trusted_certificate_is_alive_and_another_one_is_not_re
     assert_eq!(untrusted.outcome.code(), "unreachable", "{untrusted:?}");
     carrier.abort();
 }
+
+#[tokio::test]
+async fn a_fake_carrier_speaks_tls() {
+    let certificate = Certificate::of_loopback();
+    let carrier = FakeCarrier::start_with_tls("TLS", certificate)
+        .await
+        .expect("it starts");
+    let target = ProbeTarget {
+        port: Some(carrier.addr().port()),
+        transport: Transport::Tls,
+        ..ProbeTarget::new("A".into(), "127.0.0.1")
+    };
+    let trusting = ProbeTools {
+        tls: client_config(std::slice::from_ref(&certificate.der)).expect("it is trusted"),
+        ..tools(Names::default())
+    };
+    let found = probe(&target, &trusting, 1).await;
+    assert_eq!(found.report(), Report::Alive, "{found:?}");
+    let stats = carrier.stats();
+    assert_eq!(
+        (stats.options, stats.outside_by_stream, stats.options_over_tcp),
+        (1, 1, 0)
+    );
+}

@@ -21,8 +21,8 @@ impl Trunk {
                     }
                 };
                 Some(format!(
-                    "pjsip.conf needs the transport [{section}] before Asterisk starts: type = transport, protocol = {protocol}, \
-                     bind = 0.0.0.0{certificate}"
+                    "pjsip.conf needs the transport [{section}]: type = transport, protocol = {protocol}, bind = 0.0.0.0{certificate}. \
+                     Asterisk 16 takes a new transport in only when it starts"
                 ))
             }
             AccountStyle::Sip => match self.transport {

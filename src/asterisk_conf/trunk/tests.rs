@@ -140,7 +140,7 @@ fn transports_need_more_than_the_block() {
         assert_eq!(needs(style, Transport::Udp), "", "{style:?}");
     }
     for style in [AccountStyle::Pjsip, AccountStyle::PjsipWizard] {
-        assert!(needs(style, Transport::Tcp).starts_with("pjsip.conf needs the transport [transport-tcp] "));
+        assert!(needs(style, Transport::Tcp).starts_with("pjsip.conf needs the transport [transport-tcp]: "));
         let tls = needs(style, Transport::Tls);
         assert!(tls.contains("[transport-tls]") && tls.contains("cert_file"), "{tls}");
     }
