@@ -22,15 +22,15 @@ impl Trunk {
                 };
                 Some(format!(
                     "pjsip.conf needs the transport [{section}]: type = transport, protocol = {protocol}, bind = 0.0.0.0{certificate}. \
-                     Asterisk 16 takes a new transport in only when it starts"
+                     Without it calls go out over UDP. Asterisk 16 takes a new transport in only when it starts"
                 ))
             }
             AccountStyle::Sip => match self.transport {
                 Transport::Udp => None,
-                Transport::Tcp => Some("sip.conf needs tcpenable = yes in [general]".to_owned()),
+                Transport::Tcp => Some("sip.conf needs tcpenable = yes in [general]; without it calls go out over UDP".to_owned()),
                 Transport::Tls => Some(
                     "sip.conf needs tlsenable = yes in [general], with tlscertfile; and tlscafile, by which it checks the \
-                     carrier's certificate, or tlsdontverifyserver = yes"
+                     carrier's certificate, or tlsdontverifyserver = yes; without it calls go out over UDP"
                         .to_owned(),
                 ),
             },
