@@ -33,7 +33,8 @@ const CALLERS: &str = "[through-local]\n\
     same => n(backup),Dial(PJSIP/${EXTEN:1}@backup,,o)\n\
     same => n(end),Hangup()\n\
     exten => _8X.,1,Dial(PJSIP/${EXTEN:1}@backup,,o)\n\
-    same => n,Hangup()\n";
+    same => n,Hangup()\n\
+    exten => h,1,Goto(default,h,1)\n";
 
 /// Everything that runs.
 pub struct Stand {
