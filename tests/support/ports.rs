@@ -53,6 +53,8 @@ pub struct AsteriskPorts {
     pub ami: u16,
     /// Where a FastAGI server of the program under test may listen.
     pub agi: u16,
+    /// Where the program under test may show its metrics.
+    pub metrics: u16,
     /// RTP and RTCP.
     pub rtp: RangeInclusive<u16>,
 }
@@ -131,6 +133,7 @@ impl PortLease {
             agi: self.first + 5,
             sip_tls: self.first + 6,
             iax2: self.first + 8,
+            metrics: self.first + 9,
             chan_sip_tls: self.first + 7,
             rtp: self.first + 100..=self.first + SLOT_SIZE - 1,
         }
