@@ -4,11 +4,13 @@
 //! | file | idea |
 //! |---|---|
 //! | here | what can be said of a trunk, and what Asterisk's files have no room for |
+//! | `needs` | what it needs outside of them |
 //! | `render` | the sections that say it |
 //!
 //! Everything is written so that Asterisk 16 and 22 load it without a complaint, and so that it outlives a screen that takes
 //! semicolons out of account blocks: no comments, no URI parameters.
 
+mod needs;
 mod render;
 #[cfg(test)]
 mod tests;
@@ -221,6 +223,16 @@ pub enum TrunkError {
     /// A host that is dynamic registers with us: it needs a login, and there is nowhere to register.
     #[error("a host that is dynamic registers here with a user and a password; there is nothing to register with")]
     Dynamic,
+    /// Asterisk takes a registration for the section of the user's name.
+    #[error(
+        "a host that is dynamic registers here under the name of its account: the user must be {name}, not {user:?}"
+    )]
+    DynamicUser {
+        /// As written.
+        user: String,
+        /// The name of the section.
+        name: String,
+    },
     /// `chan_iax2` has a protocol of its own over UDP.
     #[error("IAX2 goes over UDP alone, not over {}", .0.as_str())]
     Transport(Transport),
@@ -237,6 +249,7 @@ impl TrunkError {
             Self::Password { .. } => "trunk_password",
             Self::EmptyLogin => "trunk_empty_login",
             Self::Dynamic => "trunk_dynamic",
+            Self::DynamicUser { .. } => "trunk_dynamic_user",
             Self::Transport(_) => "trunk_transport",
         }
     }
@@ -299,6 +312,10 @@ impl Trunk {
         match (&self.host, &self.authorisation) {
             (TrunkHost::Dynamic, Authorisation::Address | Authorisation::Registration(_)) => Err(TrunkError::Dynamic),
             (TrunkHost::At { .. }, Authorisation::Address) => Ok(()),
+            (TrunkHost::Dynamic, Authorisation::Login(login)) if login.user != self.name => {
+                let (user, name) = (login.user.clone(), self.name.clone());
+                Err(TrunkError::DynamicUser { user, name })
+            }
             (_, Authorisation::Login(login)) => self.check_login(login, false),
             (TrunkHost::At { .. }, Authorisation::Registration(login)) => self.check_login(login, true),
         }

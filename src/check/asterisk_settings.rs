@@ -1,10 +1,10 @@
 //! What crankback needs of `ari.conf`, `http.conf`, `asterisk.conf` and `pjsip.conf`.
 
 use reqwest::Method;
-use serde::Deserialize;
 
 use super::Report;
 use super::looking_glass::LookingGlass;
+use super::pjsip_object;
 use crate::ari::{self, Client, Limits, Operation};
 
 /// The edit that makes SIP codes visible; the line itself is in the shipped `ari.conf`.
@@ -118,31 +118,13 @@ async fn inhibited_functions(
 
 /// What `res_pjsip` has loaded. A `[global]` section of another name cannot be found.
 async fn pjsip(client: &Client, report: &mut Report) -> Result<(), ari::Error> {
-    #[derive(Deserialize)]
-    struct Attribute {
-        attribute: String,
-        value: String,
-    }
     const KEY: &str = "taskprocessor_overload_trigger";
-    let operation = Operation {
-        name: "get PJSIP settings",
-        target: "global",
+    let global = match pjsip_object::settings(client, "global", "global").await? {
+        Some(settings) => settings,
+        None if !has_module(client, "res_pjsip.so").await? => return Ok(()),
+        None => Vec::new(),
     };
-    let path = ["asterisk", "config", "dynamic", "res_pjsip", "global", "global"];
-    let value = match client
-        .request(operation, Method::GET, &path)
-        .fetch::<Vec<Attribute>>()
-        .await
-    {
-        Ok(attributes) => attributes
-            .into_iter()
-            .find(|attribute| attribute.attribute == KEY)
-            .map(|attribute| attribute.value),
-        Err(ari::Error::Status { code: 404, .. }) if !has_module(client, "res_pjsip.so").await? => return Ok(()),
-        Err(ari::Error::Status { code: 404, .. }) => None,
-        Err(error) => return Err(error),
-    };
-    match value.as_deref() {
+    match pjsip_object::value(&global, KEY) {
         Some(value @ ("pjsip_only" | "none")) => report.ok("pjsip.conf", format_args!("{KEY} {value}")),
         Some(_) | None => {
             let what = format!("{KEY} is global: any overloaded part of Asterisk makes it refuse SIP calls");

@@ -17,7 +17,8 @@
 //! | `dialplan` | whether the dialplan that this program ships is the one that runs |
 //! | `asterisk_settings` | `ari.conf`, `http.conf` and `pjsip.conf` |
 //! | `engine` | whether the engine that places the legs suits this Asterisk |
-//! | `endpoints` | whether Asterisk has each carrier's endpoint |
+//! | `endpoints` | whether Asterisk has each carrier's endpoint, and the transport that it names |
+//! | `pjsip_object` | what `res_pjsip` has loaded |
 //! | `registrations` | whether Asterisk's registrations with carriers stand |
 //! | `host` | whether this host can tell its own address |
 
@@ -29,6 +30,7 @@ mod engine;
 mod finding;
 mod host;
 mod looking_glass;
+mod pjsip_object;
 mod registrations;
 mod tables;
 

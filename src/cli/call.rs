@@ -90,12 +90,11 @@ fn show(id: &str, view: &AttemptsView) -> Answer {
     let Some(first) = view.attempts.first() else {
         return Answer::new(view, format!("no attempts of call {id} on record"));
     };
-    let mut text = format!(
-        "call {id}, {} UTC, entry carrier {}, channel {}",
-        utc(first.started_ms),
-        first.entry_carrier,
-        first.caller_channel
-    );
+    let origin = match first.caller_channel.as_str() {
+        "" => "a test call".to_owned(),
+        channel => format!("entry carrier {}, channel {channel}", first.entry_carrier),
+    };
+    let mut text = format!("call {id}, {} UTC, {origin}", utc(first.started_ms));
     for attempt in &view.attempts {
         let at = |moment_ms: i64| format!("{:>8} ms", moment_ms - first.started_ms);
         text.push_str(&format!(

@@ -71,7 +71,7 @@ pub struct CarrierAdd {
 pub enum CarrierKind {
     /// SIP; it knows us by our address or by a login, and we register nowhere.
     SipTrunk,
-    /// SIP; we register with it.
+    /// SIP, or IAX2 where that protocol is named; we register with it.
     RegisterTrunk,
     /// IAX2.
     Iax2,
@@ -173,7 +173,7 @@ pub enum CarrierAddError {
     #[error("register_trunk needs --user and --password-file; a carrier that knows your address is a sip_trunk")]
     NothingToRegister,
     /// The kind and the protocol do not fit.
-    #[error("{kind} and protocol {protocol} do not fit: iax2 goes with IAX2 alone", kind = .kind.as_str(), protocol = .protocol.protocol())]
+    #[error("{kind} and protocol {protocol} do not fit: IAX2 is --type iax2, or register_trunk where you register", kind = .kind.as_str(), protocol = .protocol.protocol())]
     Protocol {
         /// The kind.
         kind: CarrierKind,
@@ -270,7 +270,7 @@ pub(super) fn plan(
     }
     admin::check(&row)?;
     free_of_peer(&row, &others)?;
-    let mut warnings = Vec::new();
+    let mut warnings = described.trunk.needs();
     let is_new = same.is_empty();
     if is_new {
         warnings.extend(understood(&row, others, &tables, &own_server_ip)?);
@@ -305,14 +305,17 @@ pub(super) fn plan(
 
 fn describe(wanted: &CarrierAdd, own_server_ip: &str) -> Result<NewCarrier, CarrierAddError> {
     let host: TrunkHost = wanted.host.parse()?;
-    let is_iax2 = wanted.kind == CarrierKind::Iax2;
-    let default_style = if is_iax2 {
-        AccountStyle::Iax2
-    } else {
-        AccountStyle::Pjsip
+    let default_style = match wanted.kind {
+        CarrierKind::SipTrunk | CarrierKind::RegisterTrunk => AccountStyle::Pjsip,
+        CarrierKind::Iax2 => AccountStyle::Iax2,
     };
     let style = wanted.protocol.unwrap_or(default_style);
-    if is_iax2 != (style == AccountStyle::Iax2) {
+    let fits = match wanted.kind {
+        CarrierKind::SipTrunk => style != AccountStyle::Iax2,
+        CarrierKind::RegisterTrunk => true,
+        CarrierKind::Iax2 => style == AccountStyle::Iax2,
+    };
+    if !fits {
         return Err(CarrierAddError::Protocol {
             kind: wanted.kind,
             protocol: style,

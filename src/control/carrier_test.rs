@@ -111,6 +111,7 @@ pub(super) fn call(carrier: &Carrier, wanted: &CarrierTest) -> Result<TestCall, 
         carrier: carrier.id.clone(),
         technology: carrier.technology,
         dial_string: carrier.dial_string(&number),
+        wire_number: number,
         caller_id: wanted.caller_id.clone(),
         ring_for: wanted.takes(),
     })

@@ -12,7 +12,7 @@ use crate::ari;
 use crate::carrier::CarrierId;
 use crate::control::{self, AriStatus, CallCounts, CarrierNow, RefreshError, StatusView, TablesStatus};
 use crate::engine::stasis::{TestCall, TestCallError, TestedCall, place_test_call};
-use crate::engine::{Door, EngineCounters, HealthDesk, LiveCall, LiveState, LiveView, now};
+use crate::engine::{AttemptLog, Door, EngineCounters, HealthDesk, LiveCall, LiveState, LiveView, now};
 use crate::health::HealthView;
 use crate::notify::Notifier;
 use crate::snapshot::Snapshot;
@@ -47,6 +47,8 @@ pub(super) struct Handle {
     pub live: LiveView,
     pub door: Door,
     pub health: HealthDesk,
+    /// Where test calls go on record, as all calls do.
+    pub records: Arc<dyn AttemptLog>,
     pub engine: Arc<EngineCounters>,
     pub waiting: Waiting,
     pub agi_counters: fast_agi::Counters,
@@ -105,7 +107,7 @@ impl control::Daemon for Handle {
     fn place_test_call(&self, call: TestCall) -> BoxFuture<'_, Result<TestedCall, TestCallError>> {
         Box::pin(async move {
             let _one_at_a_time = self.test_call.try_lock().map_err(|_| TestCallError::Busy)?;
-            place_test_call(self.ari_config.clone(), &self.door, &call).await
+            place_test_call(self.ari_config.clone(), &self.door, &*self.records, &call).await
         })
     }
 

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use crate::engine::{AttemptLog, AttemptRecord};
 use crate::spool::Spool;
 use crate::store::AttemptRow;
-use crate::verdict::{Action, DialStatus, Progress};
+use crate::verdict::{Action, Authority, DialStatus, Health, Progress};
 
 use super::figures::CarrierFigures;
 
@@ -14,6 +14,9 @@ const OPEN: &str = "open";
 
 /// Why an answered attempt is the last, and the rule that says so.
 const ANSWERED: &str = "answered";
+
+/// The rule of every attempt that is a test call: by it they are told from the calls of dialers.
+const TEST_CALL: &str = "test_call";
 
 /// The way of this daemon's attempts into the spool.
 #[derive(Debug)]
@@ -36,7 +39,9 @@ impl Records {
 
 impl AttemptLog for Records {
     fn keep(&self, record: AttemptRecord) -> oneshot::Receiver<()> {
-        self.figures.count(&record.attempt);
+        if !record.is_test {
+            self.figures.count(&record.attempt);
+        }
         self.spool.keep(row_of(record, &self.server_ip))
     }
 }
@@ -53,11 +58,29 @@ pub(super) fn answered(row: AttemptRow) -> AttemptRow {
     }
 }
 
+/// The row of an attempt that is a test call. Nothing follows from how it ended: no next carrier, no sign of sickness.
+fn of_a_test(row: AttemptRow) -> AttemptRow {
+    let why = match row.why.as_str() {
+        "" => "test call".to_owned(),
+        why => format!("test call: {why}"),
+    };
+    let is_over = row.ended_ms.is_some();
+    AttemptRow {
+        verdict: if is_over { Action::Stop.as_str() } else { OPEN }.to_owned(),
+        why,
+        rule: Some(TEST_CALL.to_owned()),
+        authority: is_over.then(|| Authority::Above.as_str().to_owned()),
+        health: is_over.then(|| Health::None.as_str().to_owned()),
+        ..row
+    }
+}
+
 fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
     let AttemptRecord {
         call,
         attempt,
         channel_id,
+        is_test,
     } = record;
     let end = attempt.end.as_ref();
     let judged = end.map(|end| &end.verdict);
@@ -76,7 +99,7 @@ fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
         ),
         (None, None) => (OPEN, "", None, ""),
     };
-    AttemptRow {
+    let row = AttemptRow {
         server_ip: server_ip.to_owned(),
         call_id: call.call_id,
         n: attempt.n,
@@ -105,5 +128,49 @@ fn row_of(record: AttemptRecord, server_ip: &str) -> AttemptRow {
         source: end.map(|end| end.evidence.source.as_str().to_owned()),
         authority: judged.map(|verdict| verdict.authority.as_str().to_owned()),
         health: judged.map(|verdict| verdict.health.as_str().to_owned()),
+    };
+    if is_test { of_a_test(row) } else { row }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Attempt;
+    use crate::carrier::Technology;
+    use crate::engine::CallIdentity;
+
+    #[test]
+    fn a_test_call_is_told_from_a_call() {
+        let record = |is_test| AttemptRecord {
+            call: CallIdentity {
+                call_id: "1.1".into(),
+                caller_channel: String::new(),
+                call_code: String::new(),
+                dialled: "100".into(),
+                entry: "A".into(),
+                campaign: None,
+            },
+            attempt: Attempt {
+                n: 1,
+                carrier: "A".into(),
+                technology: Technology::Pjsip,
+                wire_number: "100".into(),
+                started_ms: 1_000,
+                progress: Progress::None,
+                pdd_ms: None,
+                answered_after_ms: None,
+                reply: None,
+                end: None,
+            },
+            channel_id: None,
+            is_test,
+        };
+        let told = |is_test| {
+            let row = row_of(record(is_test), "192.0.2.1");
+            (row.verdict, row.why, row.rule)
+        };
+        let open = OPEN.to_owned();
+        assert_eq!(told(false), (open.clone(), String::new(), None));
+        assert_eq!(told(true), (open, "test call".to_owned(), Some(TEST_CALL.to_owned())));
     }
 }

@@ -13,7 +13,7 @@ use crate::ari::{self, Client, Notice};
 use crate::config::{Listen, Settings};
 use crate::control::Handlers;
 use crate::engine::stasis::{Dispatcher, Shared};
-use crate::engine::{Calls, Door, EngineCounters, HealthDesk, LiveView, RunnerShared, now};
+use crate::engine::{AttemptLog, Calls, Door, EngineCounters, HealthDesk, LiveView, RunnerShared, now};
 use crate::metrics::{self, Metrics};
 use crate::notify::{self, Notifier};
 use crate::spool::{Spool, Waiting};
@@ -92,6 +92,11 @@ pub(super) async fn start(settings: Settings, reread: Reread, hangup: Signal) ->
     let words = Words::keep(&rows, stored.store.clone(), house.health.clone(), notifier.clone()).await;
     house.watch_carriers(&settings, asterisk.qualify, &notifier);
     let health_kept = tokio::spawn(stored.health_record.keep(house.health.clone(), over.clone()));
+    let records = Arc::new(Records::new(
+        spool.clone(),
+        settings.server.ip.to_string(),
+        house.figures.clone(),
+    ));
     let handle = Handle {
         started_ms,
         application: settings.ari.app.clone(),
@@ -107,6 +112,7 @@ pub(super) async fn start(settings: Settings, reread: Reread, hangup: Signal) ->
         live: house.live.clone(),
         door: house.door.clone(),
         health: house.health.clone(),
+        records: Arc::clone(&records) as Arc<dyn AttemptLog>,
         engine: Arc::clone(&house.engine_counters),
         waiting: house.waiting.clone(),
         agi_counters: house.agi_counters.clone(),
@@ -136,11 +142,7 @@ pub(super) async fn start(settings: Settings, reread: Reread, hangup: Signal) ->
             health: house.health.clone(),
             metrics: house.metrics.clone(),
             counters: Arc::clone(&house.engine_counters),
-            records: Arc::new(Records::new(
-                spool.clone(),
-                settings.server.ip.to_string(),
-                house.figures.clone(),
-            )),
+            records,
             taken: taken.clone(),
             leaving: leaving.clone(),
         },

@@ -190,6 +190,8 @@ pub struct AttemptRecord {
     pub attempt: Attempt,
     /// The leg's channel id.
     pub channel_id: Option<String>,
+    /// Of a test call: nobody's call fared so.
+    pub is_test: bool,
 }
 
 /// Where attempts go on record.

@@ -337,6 +337,7 @@ impl<D: Driver> CallRunner<D> {
             call: call.clone(),
             attempt,
             channel_id,
+            is_test: false,
         }));
     }
 

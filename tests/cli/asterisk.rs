@@ -61,6 +61,10 @@ fn answer(request: &Seen) -> Reply {
             200,
             r#"[{"attribute":"taskprocessor_overload_trigger","value":"pjsip_only"}]"#.to_owned(),
         ),
+        _ if path.contains("config/dynamic/res_pjsip/transport/") => Reply::Json(200, "[]".to_owned()),
+        _ if path.contains("config/dynamic/res_pjsip/endpoint/") => {
+            Reply::Json(200, r#"[{"attribute":"transport","value":"transport-udp"}]"#.to_owned())
+        }
         _ if path.contains("DIALPLAN_EXISTS") => value("1"),
         _ if path.contains("enabled") => value("yes"),
         _ if path.contains("AST_CONFIG") => value("60000"),

@@ -1,6 +1,6 @@
 //! A new carrier's life: shown, written, staged, tested, active, edited; and what is warned of on the way.
 
-use crankback::asterisk_conf::Transport;
+use crankback::asterisk_conf::{AccountStyle, Transport};
 use crankback::carrier::Technology;
 use crankback::control::{
     AddOutcome, CarrierAdd, CarrierAddView, CarrierKind, CarrierTest, CarrierTestView, CarrierView, Command, Effect,
@@ -200,6 +200,18 @@ async fn the_same_again_changes_nothing_and_another_of_its_name_is_refused() {
         "trunk_transport"
     );
     assert_eq!(
+        refused(&|it| (
+            third(it),
+            it.kind = CarrierKind::SipTrunk,
+            it.protocol = Some(AccountStyle::Iax2)
+        )
+            .2)
+        .await,
+        "carrier_protocol"
+    );
+    let dynamic = |it: &mut CarrierAdd| (it.kind, it.host) = (CarrierKind::SipTrunk, "dynamic".into());
+    assert_eq!(refused(&|it| (third(it), dynamic(it)).1).await, "trunk_dynamic_user");
+    assert_eq!(
         refused(&|it| (third(it), it.host = "a b".into()).1).await,
         "carrier_host"
     );
@@ -214,6 +226,31 @@ async fn the_same_again_changes_nothing_and_another_of_its_name_is_refused() {
     assert_eq!(refused(&|it| it.id = "SIXTEEN-LETTERS-".into()).await, "screen_length");
     let ids = rows(&desk, "SELECT carrier_id FROM crankback_carriers");
     assert_eq!(ids, ["SECOND"]);
+}
+
+/// What must stand outside of the row, or be done by the other end, is said before anything is written.
+#[tokio::test]
+async fn what_it_needs_beside_the_row_is_said() {
+    let desk = Desk::new().await;
+    let warnings = async |change: &dyn Fn(&mut CarrierAdd)| {
+        let mut add = second();
+        change(&mut add);
+        let shown: CarrierAddView = view(query(&desk.without_daemon(), Query::CarrierAdd(add)).await);
+        shown.warnings.join("\n")
+    };
+    let over_tls = warnings(&|it| it.transport = Transport::Tls).await;
+    assert!(
+        over_tls.starts_with("pjsip.conf needs the transport [transport-tls]"),
+        "{over_tls}"
+    );
+    let dynamic = warnings(&|it| {
+        (it.kind, it.host) = (CarrierKind::SipTrunk, "dynamic".into());
+        it.user = Some("SECOND".into());
+    });
+    let dynamic = dynamic.await;
+    assert!(dynamic.contains("it must register here as SECOND"), "{dynamic}");
+    let over_iax2 = warnings(&|it| it.protocol = Some(AccountStyle::Iax2)).await;
+    assert_eq!(over_iax2, "", "a registration over IAX2 needs nothing else");
 }
 
 #[tokio::test]

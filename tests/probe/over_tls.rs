@@ -1,26 +1,16 @@
 //! Probes over TLS, against a carrier with a certificate of its own authority.
 
-use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
+use super::sip::Certificate;
 use super::*;
 
 /// A carrier that answers every request over TLS with 200, in two pieces.
 async fn start(name: &str) -> (SocketAddr, CertificateDer<'static>, tokio::task::JoinHandle<()>) {
-    let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
-    let certificate = made.cert.der().clone();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("its key");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("TLS versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key)
-        .expect("a certificate and its key");
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let certificate = Certificate::of(name);
+    let acceptor = certificate.acceptor();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let task = tokio::spawn(async move {
@@ -40,7 +30,7 @@ async fn start(name: &str) -> (SocketAddr, CertificateDer<'static>, tokio::task:
             }
         }
     });
-    (address, certificate, task)
+    (address, certificate.der, task)
 }
 
 #[tokio::test]
@@ -72,4 +62,28 @@ async fn a_carrier_with_a_trusted_certificate_is_alive_and_another_one_is_not_re
     let untrusted = probe(&target("sip.example.net"), &tools(names()), 1).await;
     assert_eq!(untrusted.outcome.code(), "unreachable", "{untrusted:?}");
     carrier.abort();
+}
+
+#[tokio::test]
+async fn a_fake_carrier_speaks_tls() {
+    let certificate = Certificate::of_loopback();
+    let carrier = FakeCarrier::start_with_tls("TLS", certificate)
+        .await
+        .expect("it starts");
+    let target = ProbeTarget {
+        port: Some(carrier.addr().port()),
+        transport: Transport::Tls,
+        ..ProbeTarget::new("A".into(), "127.0.0.1")
+    };
+    let trusting = ProbeTools {
+        tls: client_config(std::slice::from_ref(&certificate.der)).expect("it is trusted"),
+        ..tools(Names::default())
+    };
+    let found = probe(&target, &trusting, 1).await;
+    assert_eq!(found.report(), Report::Alive, "{found:?}");
+    let stats = carrier.stats();
+    assert_eq!(
+        (stats.options, stats.outside_by_stream, stats.options_over_tcp),
+        (1, 1, 0)
+    );
 }

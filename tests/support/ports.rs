@@ -39,14 +39,22 @@ pub struct AsteriskPorts {
     pub sip_udp: u16,
     /// PJSIP over TCP.
     pub sip_tcp: u16,
-    /// `chan_sip` over UDP; only Asterisk 16 listens there.
+    /// PJSIP over TLS.
+    pub sip_tls: u16,
+    /// `chan_sip` over UDP and TCP; only Asterisk 16 listens there.
     pub chan_sip: u16,
+    /// `chan_sip` over TLS.
+    pub chan_sip_tls: u16,
+    /// IAX2.
+    pub iax2: u16,
     /// ARI and its websocket.
     pub http: u16,
     /// The manager interface.
     pub ami: u16,
     /// Where a FastAGI server of the program under test may listen.
     pub agi: u16,
+    /// Where the program under test may show its metrics.
+    pub metrics: u16,
     /// RTP and RTCP.
     pub rtp: RangeInclusive<u16>,
 }
@@ -123,6 +131,10 @@ impl PortLease {
             http: self.first + 3,
             ami: self.first + 4,
             agi: self.first + 5,
+            sip_tls: self.first + 6,
+            iax2: self.first + 8,
+            metrics: self.first + 9,
+            chan_sip_tls: self.first + 7,
             rtp: self.first + 100..=self.first + SLOT_SIZE - 1,
         }
     }

@@ -178,13 +178,17 @@ impl Trunk {
     /// The name of a transport section. It is enough: Asterisk 16 and 22 send calls, registrations and their own OPTIONS by it, and
     /// need no `;transport=tcp` in URIs, which VICIdial's screen would break.
     fn pjsip_transport(&self) -> impl Iterator<Item = (&'static str, String)> + use<> {
+        self.named_transport().map(|section| ("transport", section)).into_iter()
+    }
+
+    /// The transport's section, where one is named.
+    pub(super) fn named_transport(&self) -> Option<String> {
         let usual = match self.transport {
             Transport::Udp => None,
             Transport::Tcp => Some("transport-tcp"),
             Transport::Tls => Some("transport-tls"),
         };
-        let section = self.transport_section.clone().or(usual.map(str::to_owned));
-        section.map(|section| ("transport", section)).into_iter()
+        self.transport_section.clone().or(usual.map(str::to_owned))
     }
 
     fn sip(&self) -> Account {

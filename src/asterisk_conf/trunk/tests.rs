@@ -112,12 +112,40 @@ fn a_dynamic_host_has_no_address() {
     for style in STYLES {
         let mut trunk = trunk(style, Authorisation::Login(login()));
         trunk.host = TrunkHost::Dynamic;
+        let error = trunk.check().expect_err("registers under another name");
+        assert_eq!(error.code(), "trunk_dynamic_user", "{style:?}");
+        assert!(error.to_string().contains("the user must be BACKUP"), "{error}");
+        trunk.authorisation = Authorisation::Login(Login {
+            user: trunk.name.clone(),
+            ..login()
+        });
         assert_eq!(trunk.check(), Ok(()), "{style:?}");
+        assert!(trunk.needs()[0].contains("must register here as BACKUP"), "{style:?}");
         let hosts = trunk.account().hosts().join(" ");
         assert!(["", "dynamic"].contains(&hosts.as_str()), "{style:?}: {hosts}");
         trunk.authorisation = Authorisation::Address;
         assert_eq!(trunk.check(), Err(TrunkError::Dynamic));
     }
+}
+
+/// What stands outside of the block, and is missing on most servers, is named.
+#[test]
+fn transports_need_more_than_the_block() {
+    let needs = |style, transport| {
+        let mut trunk = trunk(style, Authorisation::Address);
+        trunk.transport = transport;
+        trunk.needs().join("\n")
+    };
+    for style in STYLES {
+        assert_eq!(needs(style, Transport::Udp), "", "{style:?}");
+    }
+    for style in [AccountStyle::Pjsip, AccountStyle::PjsipWizard] {
+        assert!(needs(style, Transport::Tcp).starts_with("pjsip.conf needs the transport [transport-tcp]: "));
+        let tls = needs(style, Transport::Tls);
+        assert!(tls.contains("[transport-tls]") && tls.contains("cert_file"), "{tls}");
+    }
+    assert!(needs(AccountStyle::Sip, Transport::Tcp).contains("tcpenable = yes"));
+    assert!(needs(AccountStyle::Sip, Transport::Tls).contains("tlsenable = yes"));
 }
 
 #[test]
@@ -209,15 +237,20 @@ fn any_trunk() -> impl Strategy<Value = Trunk> {
     let transport = prop::sample::select(vec![Transport::Udp, Transport::Tcp, Transport::Tls]);
     let codecs = prop::sample::subsequence(CODECS.to_vec(), 1..4);
     ("[A-Za-z0-9_-]{2,15}", style, host, transport, authorisation, codecs).prop_map(
-        |(name, style, host, transport, authorisation, codecs)| Trunk {
-            name,
-            style,
-            host,
-            transport,
-            transport_section: None,
-            authorisation,
-            codecs: codecs.into_iter().map(str::to_owned).collect(),
-            context: "inert".into(),
+        |(name, style, host, transport, mut authorisation, codecs)| {
+            if let (TrunkHost::Dynamic, Authorisation::Login(login)) = (&host, &mut authorisation) {
+                login.user.clone_from(&name);
+            }
+            Trunk {
+                name,
+                style,
+                host,
+                transport,
+                transport_section: None,
+                authorisation,
+                codecs: codecs.into_iter().map(str::to_owned).collect(),
+                context: "inert".into(),
+            }
         },
     )
 }

@@ -25,7 +25,9 @@ Examples:
   crankback carrier add SECOND --type register_trunk --host sip.second.example --user 5551000 --password-file /root/second.password
   crankback carrier add SECOND --type sip_trunk --host 198.51.100.7 --protocol SIP --pattern _81NXXNXXXXXX --strip 1
   crankback carrier add SECOND --type sip_trunk --host sip.second.example --transport tcp
+  crankback carrier add SECOND --type sip_trunk --host dynamic --user SECOND
   crankback carrier add SECOND --type iax2 --host iax.second.example --user dialer
+  crankback carrier add SECOND --type register_trunk --protocol IAX2 --host iax.second.example --user dialer
   crankback carrier test SECOND --number 13125550100";
 
 #[derive(Debug, Args)]
@@ -44,7 +46,8 @@ pub(in crate::cli) struct Add {
     /// The section of pjsip.conf that is this transport [default: transport-tcp, transport-tls; for udp any]
     #[arg(long, value_name = "SECTION")]
     transport_section: Option<String>,
-    /// The account that it knows us by; without one it knows our address
+    /// The account that it knows us by; without one it knows our address. With --host dynamic it is the id: the name that it
+    /// registers here under
     #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// A file whose first line is the password, - for standard input; without it you are asked

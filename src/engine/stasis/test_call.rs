@@ -1,7 +1,8 @@
 //! One call through one carrier, to see whether it works: placed beside the engine, in a Stasis application of its own, so that
 //! no plan, no route and no dialer has a part in it.
 //!
-//! Admission has: the leg counts against the carrier's limits. Nobody is connected; an answered call is hung up at once.
+//! Admission has: the leg counts against the carrier's limits. Nobody is connected; an answered call is hung up at once. It goes on
+//! record as any other leg, marked as a test; neither health nor the carrier's figures learn from it.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::AttemptKind;
 use crate::ari::{self, Channel, ChannelState, Client, Event, HangupReason, Notice, State};
-use crate::call::AdmissionRefusal;
+use crate::call::{AdmissionRefusal, Attempt, AttemptEnd, Now};
 use crate::carrier::{CarrierId, Technology};
-use crate::engine::{Door, now};
-use crate::verdict::{Progress, SipReply, name_of_cause};
+use crate::engine::{AttemptLog, AttemptRecord, CallIdentity, Door, now};
+use crate::verdict::{
+    AbandonReason, CarrierPolicy, Circumstances, EndedBy, Evidence, Progress, Rulebook, SipReply, judge, name_of_cause,
+};
 
 use super::execute::{NO_FORWARDING, SHOW_REPLY};
 use super::translate;
@@ -31,6 +34,8 @@ pub struct TestCall {
     pub carrier: CarrierId,
     /// Its channel driver.
     pub technology: Technology,
+    /// The number as it goes out on the wire.
+    pub wire_number: String,
     /// What `Dial()` would be given.
     pub dial_string: String,
     /// The number that the far end is shown; `None`: none.
@@ -106,11 +111,16 @@ impl TestCallError {
     }
 }
 
-/// Places the call and follows it to its end. The caller makes sure that there is one at a time.
+/// Places the call, follows it to its end and puts it on record. The caller makes sure that there is one at a time.
 ///
 /// # Errors
 /// [`TestCallError`]; nothing has been sent to the carrier then, except where Asterisk was lost on the way.
-pub async fn place(config: ari::Config, door: &Door, call: &TestCall) -> Result<TestedCall, TestCallError> {
+pub async fn place(
+    config: ari::Config,
+    door: &Door,
+    records: &dyn AttemptLog,
+    call: &TestCall,
+) -> Result<TestedCall, TestCallError> {
     let _permit = door
         .admit(&call.carrier, AttemptKind::First)
         .await
@@ -127,12 +137,15 @@ pub async fn place(config: ari::Config, door: &Door, call: &TestCall) -> Result<
         Ok(Some(Notice::Connected { .. })) => {}
         Ok(_) | Err(_) => return Err(TestCallError::NoEvents(last_error(&state))),
     }
-    let tested = Ladder::new(&client, call).climb(&mut notices).await;
+    let mut ladder = Ladder::new(&client, call);
+    let _kept_in_its_time = records.keep(ladder.record(None));
+    let end = ladder.climb(&mut notices).await;
+    let _kept_in_its_time = records.keep(ladder.record(Some(&end)));
     cancel.cancel();
     let mut state = state;
     let stopped = state.wait_for(|state| matches!(state, State::Stopped | State::Replaced));
     let _asterisk_cleans_up_anyway = tokio::time::timeout(PATIENCE, stopped).await;
-    tested
+    Ok(ladder.over(end?))
 }
 
 fn last_error(state: &watch::Receiver<State>) -> String {
@@ -152,42 +165,47 @@ struct Ladder<'a> {
     client: &'a Client,
     call: &'a TestCall,
     channel: String,
-    started: Instant,
+    started: Now,
     rungs: Vec<Rung>,
     reply: Option<SipReply>,
     progress: Progress,
     pdd: Option<Duration>,
+    answered_after: Option<Duration>,
     end: Option<TestEnd>,
+    /// What the end of its channel said.
+    evidence: Option<Evidence>,
 }
 
 impl<'a> Ladder<'a> {
     fn new(client: &'a Client, call: &'a TestCall) -> Self {
+        let started = now();
         Self {
             client,
             call,
-            channel: format!("{APP}-{}", now().wall_ms),
-            started: Instant::now(),
+            channel: format!("{APP}-{}", started.wall_ms),
+            started,
             rungs: Vec::new(),
             reply: None,
             progress: Progress::None,
             pdd: None,
+            answered_after: None,
             end: None,
+            evidence: None,
         }
     }
 
-    async fn climb(mut self, notices: &mut mpsc::Receiver<Notice>) -> Result<TestedCall, TestCallError> {
+    async fn climb(&mut self, notices: &mut mpsc::Receiver<Notice>) -> Result<TestEnd, TestCallError> {
         if let Err(error) = self.originate().await {
             let reason = error.to_string();
-            return Ok(self.over(TestEnd::NotPlaced { reason }));
+            return Ok(TestEnd::NotPlaced { reason });
         }
-        let mut give_up_at = self.started + self.call.ring_for;
+        let mut give_up_at = self.started.monotonic + self.call.ring_for;
         loop {
             match tokio::time::timeout_at(give_up_at.into(), notices.recv()).await {
                 Ok(Some(Notice::Event { event, .. })) => {
                     let was_open = self.end.is_none();
                     if self.take(&event).await {
-                        let end = self.end.take().unwrap_or(TestEnd::NotAnswered);
-                        return Ok(self.over(end));
+                        return Ok(self.end.take().unwrap_or(TestEnd::NotAnswered));
                     }
                     if was_open && self.end.is_some() {
                         self.hang_up(&self.channel.clone()).await;
@@ -201,10 +219,7 @@ impl<'a> Ladder<'a> {
                 }
                 Ok(None) => return Err(TestCallError::NoEvents("the connection ended".to_owned())),
                 // Its end did not come in time; what is known of it stands.
-                Err(_) if self.end.is_some() => {
-                    let end = self.end.take().unwrap_or(TestEnd::NotAnswered);
-                    return Ok(self.over(end));
-                }
+                Err(_) if self.end.is_some() => return Ok(self.end.take().unwrap_or(TestEnd::NotAnswered)),
                 Err(_) => {
                     self.end = Some(TestEnd::NotAnswered);
                     self.hang_up(&self.channel.clone()).await;
@@ -235,6 +250,7 @@ impl<'a> Ladder<'a> {
         match event {
             Event::StasisStart(start) if start.channel.id == self.channel => {
                 self.see(&start.channel);
+                self.answered_after.get_or_insert(self.elapsed());
                 self.reach(Progress::Answered, "answered");
                 self.end.get_or_insert(TestEnd::Answered);
             }
@@ -260,7 +276,8 @@ impl<'a> Ladder<'a> {
             }
             Event::ChannelHangupRequest(request) if request.channel.id == self.channel => self.see(&request.channel),
             Event::ChannelDestroyed(destroyed) if destroyed.channel.id == self.channel => {
-                let evidence = translate::evidence(destroyed, self.call.technology, self.progress, self.started);
+                let started = self.started.monotonic;
+                let evidence = translate::evidence(destroyed, self.call.technology, self.progress, started);
                 self.see(&destroyed.channel);
                 let sip = evidence.final_reply().cloned();
                 if self.end.is_none() {
@@ -272,6 +289,7 @@ impl<'a> Ladder<'a> {
                         q850: evidence.q850,
                     });
                 }
+                self.evidence = Some(evidence);
                 return true;
             }
             // Of other channels, or nothing that says how far the call is.
@@ -305,15 +323,78 @@ impl<'a> Ladder<'a> {
     fn reach(&mut self, progress: Progress, what: &str) {
         if progress > self.progress {
             self.progress = progress;
-            self.pdd.get_or_insert(self.started.elapsed());
+            self.pdd.get_or_insert(self.elapsed());
             self.rung(what.to_owned());
         }
     }
 
     fn rung(&mut self, what: String) {
-        let after_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let after_ms = u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX);
         let what = what.trim().to_owned();
         self.rungs.push(Rung { after_ms, what });
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.monotonic.elapsed()
+    }
+
+    /// The call as it goes on record: when it starts, and when it is over.
+    fn record(&self, end: Option<&Result<TestEnd, TestCallError>>) -> AttemptRecord {
+        let milliseconds = |after: Duration| i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+        let end = end.map(|end| self.judged(end));
+        let reply = end.as_ref().and_then(|end| end.verdict.dialer.tech.clone());
+        AttemptRecord {
+            call: CallIdentity {
+                call_id: self.channel.clone(),
+                caller_channel: String::new(),
+                call_code: String::new(),
+                dialled: self.call.wire_number.clone(),
+                entry: self.call.carrier.clone(),
+                campaign: None,
+            },
+            attempt: Attempt {
+                n: 1,
+                carrier: self.call.carrier.clone(),
+                technology: self.call.technology,
+                wire_number: self.call.wire_number.clone(),
+                started_ms: self.started.wall_ms,
+                progress: self.progress,
+                pdd_ms: self.pdd.map(milliseconds),
+                answered_after_ms: self.answered_after.map(milliseconds),
+                reply: reply.or_else(|| self.reply.clone()),
+                end,
+            },
+            channel_id: Some(self.channel.clone()),
+            is_test: true,
+        }
+    }
+
+    /// The end as the tables read it: what `Dial()` would have called it.
+    fn judged(&self, end: &Result<TestEnd, TestCallError>) -> AttemptEnd {
+        let (technology, started) = (self.call.technology, self.started.monotonic);
+        let mut evidence = match end {
+            Ok(TestEnd::NotPlaced { .. }) => translate::refused(technology, started),
+            Ok(TestEnd::Answered | TestEnd::Failed { .. } | TestEnd::NotAnswered) | Err(_) => {
+                let vanished = || translate::vanished(technology, self.progress, started);
+                self.evidence.clone().unwrap_or_else(vanished)
+            }
+        };
+        if matches!(end, Ok(TestEnd::Answered | TestEnd::NotAnswered)) {
+            evidence.ended_by = EndedBy::Us(AbandonReason::OutOfTime);
+            evidence.progress = self.progress;
+            // What it says to our hanging up is no answer of the carrier.
+            evidence.sip.clone_from(&self.reply);
+        }
+        let circumstances = Circumstances {
+            policy: &CarrierPolicy::default(),
+            rules: Rulebook::built_in(),
+            at_our_limit: false,
+        };
+        AttemptEnd {
+            at_ms: now().wall_ms,
+            verdict: judge(&evidence, &circumstances),
+            evidence,
+        }
     }
 
     /// A channel that is gone already needs none.

@@ -6,11 +6,15 @@ use std::path::Path;
 use super::super::error::{IoContext, LabError};
 use super::super::ports::AsteriskPorts;
 use super::super::roots::AsteriskVersion;
+use super::super::sip::Certificate;
 use super::settings::{AsteriskConfig, Trunk, TrunkTechnology};
 use super::{AMI_SECRET, AMI_USER, ARI_PASSWORD, dialplan, modules};
 
 /// The file that an admin merges.
 const SHIPPED_ARI_CONF: &str = include_str!("../../../asterisk/ari.conf");
+
+/// Certificate and key.
+const TLS_FILE: &str = "tls.pem";
 
 /// Modules complain when their file is missing, and are content with an empty one.
 const EMPTY_FILES: &[&str] = &[
@@ -71,8 +75,11 @@ pub fn write_all(
     write("http.conf", &http_conf(ports.http))?;
     write("ari.conf", &ari_conf())?;
     write("manager.conf", &manager_conf(ports.ami))?;
-    write("pjsip.conf", &pjsip_conf(&config.trunks, ports))?;
-    write("sip.conf", &sip_conf(version, &config.trunks, ports)?)?;
+    // Asterisk's own, and what it trusts: carriers of the lab show the same.
+    write(TLS_FILE, &Certificate::of_loopback().pem)?;
+    let pem = tree.join("etc").join(TLS_FILE).display().to_string();
+    write("pjsip.conf", &pjsip_conf(&config.trunks, ports, &pem))?;
+    write("sip.conf", &sip_conf(version, &config.trunks, ports, &pem)?)?;
 
     // Music on hold is there only when it has a file: a second of silence in mu-law.
     let silence = directory.with_file_name("lib/moh/silence.ulaw");
@@ -147,7 +154,7 @@ fn manager_conf(port: u16) -> String {
     )
 }
 
-fn pjsip_conf(trunks: &[Trunk], ports: &AsteriskPorts) -> String {
+fn pjsip_conf(trunks: &[Trunk], ports: &AsteriskPorts, pem: &str) -> String {
     let mut text = format!(
         "[global]\n\
          type = global\n\
@@ -159,8 +166,17 @@ fn pjsip_conf(trunks: &[Trunk], ports: &AsteriskPorts) -> String {
          [transport-tcp]\n\
          type = transport\n\
          protocol = tcp\n\
-         bind = 127.0.0.1:{}\n",
-        ports.sip_udp, ports.sip_tcp
+         bind = 127.0.0.1:{}\n\
+         [transport-tls]\n\
+         type = transport\n\
+         protocol = tls\n\
+         bind = 127.0.0.1:{}\n\
+         method = tlsv1_2\n\
+         cert_file = {pem}\n\
+         priv_key_file = {pem}\n\
+         ca_list_file = {pem}\n\
+         verify_server = yes\n",
+        ports.sip_udp, ports.sip_tcp, ports.sip_tls
     );
     for trunk in trunks {
         let (transport, parameter) = match trunk.technology {
@@ -192,15 +208,20 @@ fn pjsip_conf(trunks: &[Trunk], ports: &AsteriskPorts) -> String {
     text
 }
 
-fn sip_conf(version: AsteriskVersion, trunks: &[Trunk], ports: &AsteriskPorts) -> Result<String, LabError> {
+fn sip_conf(version: AsteriskVersion, trunks: &[Trunk], ports: &AsteriskPorts, pem: &str) -> Result<String, LabError> {
     let mut text = format!(
         "[general]\n\
          context = trunkinbound\n\
          allowguest = no\n\
          udpbindaddr = 127.0.0.1:{}\n\
-         tcpenable = no\n\
+         tcpenable = yes\n\
+         tcpbindaddr = 127.0.0.1:{}\n\
+         tlsenable = yes\n\
+         tlsbindaddr = 127.0.0.1:{}\n\
+         tlscertfile = {pem}\n\
+         tlscafile = {pem}\n\
          srvlookup = no\n",
-        ports.chan_sip
+        ports.chan_sip, ports.chan_sip, ports.chan_sip_tls
     );
     for trunk in trunks.iter().filter(|trunk| trunk.technology == TrunkTechnology::Sip) {
         let Trunk {

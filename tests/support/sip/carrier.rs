@@ -8,17 +8,20 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::board::{Board, Reply};
+use super::certificate::Certificate;
 use super::digest::Login;
 use super::record::CallRecord;
+use super::registration::register;
 use super::script::Script;
 use super::server::{House, Input, Server};
 use super::stats::Stats;
 use super::timers::{SipTimers, TimerQueue};
 use super::transport::Sockets;
 
-/// A SIP carrier on 127.0.0.1, UDP and TCP on the same port. Dropping it closes its sockets and ends its calls without BYE.
+/// A SIP carrier on 127.0.0.1, UDP and TCP (or TLS in its place) on the same port. Dropping it closes its sockets and ends its calls without BYE.
 ///
 /// Without any script it answers every call with RTP and waits for the caller to hang up.
 #[derive(Debug)]
@@ -45,6 +48,19 @@ impl FakeCarrier {
     /// # Errors
     /// When the address cannot be bound for both UDP and TCP.
     pub async fn start_at(name: &str, wanted: SocketAddr) -> io::Result<Self> {
+        Self::start_on(name, wanted, None).await
+    }
+
+    /// Starts a carrier on a free port that speaks TLS where the others speak TCP.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn start_with_tls(name: &str, certificate: &Certificate) -> io::Result<Self> {
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::start_on(name, anywhere, Some(certificate.acceptor())).await
+    }
+
+    async fn start_on(name: &str, wanted: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         let sockets = Sockets::bind(wanted).await?;
         let address = sockets.address;
         let silent_media = UdpSocket::bind((address.ip(), 0))?;
@@ -58,7 +74,7 @@ impl FakeCarrier {
             silent_media: silent_media.local_addr()?,
         };
         let mut tasks = JoinSet::new();
-        sockets.serve(&mut tasks, &inputs);
+        sockets.serve(tls, &mut tasks, &inputs);
         tasks.spawn(Server::new(house).run(received_inputs));
         Ok(Self {
             name: name.to_owned(),
@@ -141,6 +157,20 @@ impl FakeCarrier {
             user: user.to_owned(),
             password: password.to_owned(),
         });
+    }
+
+    /// Takes requests from anybody again.
+    pub fn require_no_login(&self) {
+        self.board.settings().login = None;
+    }
+
+    /// Registers itself with somebody else, to be called where it listens; the final code of the answer.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn register_with(&self, server: SocketAddr, user: &str, password: &str) -> io::Result<u16> {
+        let (user, password) = (user.to_owned(), password.to_owned());
+        register(server, self.address, &Login { user, password }).await
     }
 
     /// Other timer values than RFC 3261's, to make tests of retransmission short.

@@ -1,4 +1,4 @@
-//! Digest authentication (RFC 2617 with MD5 and qop=auth): the challenge, and whether an answer knows the password.
+//! Digest authentication (RFC 2617 with MD5 and qop=auth): the challenge, the answer, and whether an answer knows the password.
 
 /// Who a carrier wants its requests from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,18 +12,38 @@ pub(super) fn challenge(realm: &str, nonce: &str) -> String {
     format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm=MD5, qop=\"auth\"")
 }
 
+/// The value of `Authorization` for a challenge.
+pub(super) fn answer(challenge: &str, login: &Login, method: &str, uri: &str) -> String {
+    let field = |name: &str| field(challenge, name).unwrap_or_default();
+    let (realm, nonce) = (field("realm"), field("nonce"));
+    let response = response(login, [realm, nonce, "", "", ""], method, uri);
+    let opaque = match field("opaque") {
+        "" => String::new(),
+        opaque => format!(", opaque=\"{opaque}\""),
+    };
+    let user = &login.user;
+    format!(
+        "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", algorithm=MD5, response=\"{response}\"{opaque}"
+    )
+}
+
+/// The proof of a login; without qop that of RFC 2069, which servers take as well.
+fn response(login: &Login, [realm, nonce, nc, cnonce, qop]: [&str; 5], method: &str, uri: &str) -> String {
+    let hash = |text: String| hex(md5(text.as_bytes()));
+    let secret = hash(format!("{}:{realm}:{}", login.user, login.password));
+    let request = hash(format!("{method}:{uri}"));
+    match qop {
+        "" => hash(format!("{secret}:{nonce}:{request}")),
+        qop => hash(format!("{secret}:{nonce}:{nc}:{cnonce}:{qop}:{request}")),
+    }
+}
+
 impl Login {
     /// Whether the value of an `Authorization` header was made with this login, for this method.
     pub(super) fn answers(&self, authorization: &str, method: &str) -> bool {
         let field = |name: &str| field(authorization, name).unwrap_or_default();
-        let hash = |text: String| hex(md5(text.as_bytes()));
-        let secret = hash(format!("{}:{}:{}", self.user, field("realm"), self.password));
-        let request = hash(format!("{method}:{}", field("uri")));
-        let (nonce, nc, cnonce, qop) = (field("nonce"), field("nc"), field("cnonce"), field("qop"));
-        let expected = match qop {
-            "" => hash(format!("{secret}:{nonce}:{request}")),
-            qop => hash(format!("{secret}:{nonce}:{nc}:{cnonce}:{qop}:{request}")),
-        };
+        let values = ["realm", "nonce", "nc", "cnonce", "qop"].map(field);
+        let expected = response(self, values, method, field("uri"));
         field("username") == self.user && field("response") == expected
     }
 }

@@ -1,10 +1,10 @@
-//! Fake carriers: a SIP user agent server over UDP and TCP that plays a carrier towards a real Asterisk.
+//! Fake carriers: a SIP user agent server over UDP, TCP and TLS that plays a carrier towards a real Asterisk.
 //!
 //! It is for integration tests, the lab and the bench: they start a [`FakeCarrier`], tell it what to do with which
 //! number ([`Script`], [`Script::from_number`]) and afterwards ask what it saw ([`Stats`], [`CallRecord`]).
 //!
 //! It owns its sockets, its calls and its books. It must not know Asterisk, VICIdial or anything of the crate under test:
-//! only SIP (RFC 3261), a little SDP and RTP, std and tokio.
+//! only SIP (RFC 3261), a little SDP and RTP, std, tokio and rustls.
 //!
 //! | file | one idea |
 //! |---|---|
@@ -13,10 +13,12 @@
 //! | `stats.rs`, `record.rs`, `board.rs` | what the carrier counted, what it noted of each call, where both are kept |
 //! | `server.rs` | the one task that owns all calls: finds the call a packet belongs to |
 //! | `call.rs`, `dialog.rs` | one call: its INVITE transaction, and its life after the answer |
-//! | `digest.rs` | challenges, and whether an answer knows the password |
+//! | `digest.rs` | challenges, answers, and whether an answer knows the password |
+//! | `registration.rs` | the carrier registers with somebody else |
 //! | `timers.rs` | RFC 3261 timer values and the queue of what is due |
 //! | `message.rs`, `header.rs`, `reply.rs` | SIP text: messages, header values, responses to a request |
-//! | `transport.rs`, `framing.rs` | sockets, and where a message ends on a TCP stream |
+//! | `transport.rs`, `framing.rs` | sockets, and where a message ends on a stream |
+//! | `certificate.rs` | what a carrier shows over TLS |
 //! | `telephone.rs` | the other side: a telephone that calls in, and what its user hears |
 //! | `media.rs`, `sdp.rs`, `rtp.rs`, `sound.rs` | the media of a call |
 
@@ -29,6 +31,7 @@
 mod board;
 mod call;
 mod carrier;
+mod certificate;
 mod dialog;
 mod digest;
 mod framing;
@@ -37,6 +40,7 @@ mod media;
 mod message;
 mod number_plan;
 mod record;
+mod registration;
 mod reply;
 mod rtp;
 mod script;
@@ -50,6 +54,7 @@ mod transport;
 
 pub use board::Reply;
 pub use carrier::{FakeCarrier, NotSeen};
+pub use certificate::Certificate;
 pub use framing::Framer;
 pub use message::{Message, ParseError, StartLine};
 pub use record::{CallRecord, Direction, Moment, Outcome, Packet};

@@ -38,12 +38,12 @@ pub(super) fn with_tag(value: &str, tag: &str) -> String {
 }
 
 /// Where responses to this request go: over UDP to the sender's port when it asks with `rport` (RFC 3581), else to the
-/// port in Via; over TCP back on the connection.
+/// port in Via; else back on the connection.
 pub(super) fn wire_for_responses(request: &Message, wire: &Wire) -> Wire {
     let via = request.header("Via").unwrap_or_default();
     let via = via.split(',').next().unwrap_or_default();
     match wire.transport {
-        Transport::Tcp => wire.clone(),
+        Transport::Tcp | Transport::Tls => wire.clone(),
         Transport::Udp if parameter(via, "rport").is_some() => wire.clone(),
         Transport::Udp => {
             let port = sent_by(via).map_or(wire.peer.port(), |address| address.port());

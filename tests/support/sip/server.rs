@@ -54,6 +54,7 @@ impl House {
         match transport {
             Transport::Udp => format!("sip:{}@{}", self.name, self.address),
             Transport::Tcp => format!("sip:{}@{};transport=tcp", self.name, self.address),
+            Transport::Tls => format!("sip:{}@{};transport=tls", self.name, self.address),
         }
     }
 }
@@ -130,8 +131,8 @@ impl Server {
             StartLine::Response { .. } => self.on_response(&message, moment),
             StartLine::Request { method, .. } => {
                 let wire = wire_for_responses(&message, &wire);
-                if wire.transport == Transport::Tcp && ["OPTIONS", "REGISTER"].contains(&method.as_str()) {
-                    self.house.board.count(|stats| stats.outside_over_tcp += 1);
+                if wire.transport.is_stream() && ["OPTIONS", "REGISTER"].contains(&method.as_str()) {
+                    self.house.board.count(|stats| stats.outside_by_stream += 1);
                 }
                 match method.as_str() {
                     "INVITE" => self.on_invite(message, wire, moment),

@@ -35,8 +35,8 @@ pub struct Stats {
     pub registers: u64,
     /// REGISTERs that brought the login that the carrier wants, retransmissions included.
     pub registers_with_login: u64,
-    /// OPTIONS and REGISTERs that came over TCP.
-    pub outside_over_tcp: u64,
+    /// OPTIONS and REGISTERs that came over TCP or TLS.
+    pub outside_by_stream: u64,
     /// Requests answered with 481 because no call matched.
     pub unmatched: u64,
     /// Packets that were not SIP.

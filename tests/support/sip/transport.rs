@@ -3,10 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::framing::Framer;
 use super::message::{Message, ParseError};
@@ -19,6 +20,8 @@ pub enum Transport {
     Udp,
     /// One stream per peer.
     Tcp,
+    /// The same, encrypted.
+    Tls,
 }
 
 impl Transport {
@@ -27,11 +30,17 @@ impl Transport {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
         }
+    }
+
+    /// Whether what is sent arrives, in its order.
+    pub const fn is_stream(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
     }
 }
 
-/// The way back to a peer: a UDP address, or the TCP connection its packet came over.
+/// The way back to a peer: a UDP address, or the connection its packet came over.
 #[derive(Debug, Clone)]
 pub(super) struct Wire {
     pub(super) transport: Transport,
@@ -45,11 +54,11 @@ impl Wire {
         let _ = self.outgoing.send((self.peer, message.to_bytes()));
     }
 
-    /// The same socket to another address; a TCP connection stays what it is.
+    /// The same socket to another address; a connection stays what it is.
     pub(super) fn towards(&self, peer: SocketAddr) -> Self {
         match self.transport {
             Transport::Udp => Self { peer, ..self.clone() },
-            Transport::Tcp => self.clone(),
+            Transport::Tcp | Transport::Tls => self.clone(),
         }
     }
 }
@@ -86,13 +95,17 @@ impl Sockets {
         }
     }
 
-    /// Starts reading and writing until the tasks are dropped.
-    pub(super) fn serve<Input>(self, tasks: &mut JoinSet<()>, inputs: &mpsc::UnboundedSender<Input>)
-    where
+    /// Starts reading and writing until the tasks are dropped. Streams are encrypted where there is something to do it with.
+    pub(super) fn serve<Input>(
+        self,
+        tls: Option<TlsAcceptor>,
+        tasks: &mut JoinSet<()>,
+        inputs: &mpsc::UnboundedSender<Input>,
+    ) where
         Input: From<Arrival> + Send + 'static,
     {
         tasks.spawn(serve_udp(self.udp, inputs.clone()));
-        tasks.spawn(serve_tcp(self.tcp, inputs.clone()));
+        tasks.spawn(serve_streams(self.tcp, tls, inputs.clone()));
     }
 }
 
@@ -118,7 +131,7 @@ async fn serve_udp<Input: From<Arrival>>(socket: UdpSocket, inputs: mpsc::Unboun
     }
 }
 
-async fn serve_tcp<Input>(listener: TcpListener, inputs: mpsc::UnboundedSender<Input>)
+async fn serve_streams<Input>(listener: TcpListener, tls: Option<TlsAcceptor>, inputs: mpsc::UnboundedSender<Input>)
 where
     Input: From<Arrival> + Send + 'static,
 {
@@ -126,7 +139,16 @@ where
     loop {
         tokio::select! {
             Ok((stream, peer)) = listener.accept() => {
-                connections.spawn(serve_connection(stream, peer, inputs.clone()));
+                let _ = stream.set_nodelay(true);
+                let (tls, inputs) = (tls.clone(), inputs.clone());
+                connections.spawn(async move {
+                    let Some(tls) = tls else {
+                        return serve_connection(stream, Transport::Tcp, peer, inputs).await;
+                    };
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve_connection(stream, Transport::Tls, peer, inputs).await;
+                    }
+                });
             }
             Some(_) = connections.join_next() => {}
         }
@@ -135,12 +157,12 @@ where
 
 /// Reads until the peer closes or breaks the framing.
 async fn serve_connection<Input: From<Arrival>>(
-    mut stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite,
+    transport: Transport,
     peer: SocketAddr,
     inputs: mpsc::UnboundedSender<Input>,
 ) {
-    let _ = stream.set_nodelay(true);
-    let (mut reader, mut writer) = stream.split();
+    let (mut reader, mut writer) = tokio::io::split(stream);
     let (outgoing, mut to_send) = mpsc::unbounded_channel::<(SocketAddr, Vec<u8>)>();
     let mut framer = Framer::default();
     let mut chunk = [0u8; 8192];
@@ -152,7 +174,7 @@ async fn serve_connection<Input: From<Arrival>>(
                 framer.push(&chunk[..length]);
                 while let Some(message) = framer.next_message() {
                     let is_broken = message.is_err();
-                    let wire = Wire { transport: Transport::Tcp, peer, outgoing: outgoing.clone() };
+                    let wire = Wire { transport, peer, outgoing: outgoing.clone() };
                     let _ = inputs.send(Arrival { wire, message, moment }.into());
                     if is_broken {
                         return;
@@ -160,7 +182,8 @@ async fn serve_connection<Input: From<Arrival>>(
                 }
             }
             Some((_, bytes)) = to_send.recv() => {
-                if writer.write_all(&bytes).await.is_err() {
+                let written = async { writer.write_all(&bytes).await?; writer.flush().await };
+                if written.await.is_err() {
                     return;
                 }
             }

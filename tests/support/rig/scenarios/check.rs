@@ -346,7 +346,12 @@ pub(super) async fn carriers(rig: &mut Rig, report: &mut Report) -> Result<(), L
     }
     let guarded = "exten => _91NXXNXXXXXX,1,ExecIf($[${DIALPLAN_EXISTS(crankback,s,1)}]?Gosub(crankback,s,1(PRIMARY,";
     report.check("it is told what to put there", seen.text.contains(guarded));
-    expect(rig, report, 2, &[]).await
+    let named =
+        |transport: &str| format!("[backup]\ntype = endpoint\ncontext = trunkinbound\ntransport = {transport}\n");
+    let (before, after) = (named("transport-udp"), named("transport-nowhere"));
+    let edit = ("pjsip.conf", before.as_str(), after.as_str(), RELOAD_PJSIP);
+    let complaint = format!("warning carrier {BACKUP}: pjsip.conf has no transport [transport-nowhere]");
+    while_edited(rig, report, edit, &[&complaint]).await
 }
 
 pub(super) async fn no_daemon(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {

@@ -277,8 +277,7 @@ async fn metrics_at(address: &str) -> std::io::Result<String> {
 async fn refuses_all(rig: &mut Rig, report: &mut Report, settings: &[(&str, &str)]) -> Result<(), LabError> {
     const PER_SECOND: u32 = 20;
     const CALLS: u32 = 4 * PER_SECOND;
-    // Leased to this Asterisk for UDP: nobody listens there with TCP.
-    let metrics = format!("127.0.0.1:{}", rig.asterisk.ports().chan_sip);
+    let metrics = format!("127.0.0.1:{}", rig.asterisk.ports().metrics);
     let listens = ("CRANKBACK_METRICS__LISTEN", metrics.as_str());
     begin(rig, &[settings, &[listens]].concat()).await?;
     if !settings.is_empty() {

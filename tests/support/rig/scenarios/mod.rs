@@ -278,12 +278,32 @@ pub const ALL: &[Scenario] = scenarios![
         => new_carriers::pjsip_over_tcp,
     "new carrier, PJSIP wizard over TCP, registers" Short only(Stasis, "what is written is the same for both engines")
         => new_carriers::wizard_over_tcp,
+    "new carrier, PJSIP over TLS, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::pjsip_over_tls,
+    "new carrier, PJSIP wizard over TLS, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::wizard_over_tls,
+    "new carrier, PJSIP, registers with us" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::pjsip_dynamic,
+    "new carrier, PJSIP wizard, registers with us" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::wizard_dynamic,
     "new carrier, chan_sip, by address" Short only(Stasis, "what is written is the same for both engines")
         => new_carriers::chan_sip_by_address,
     "new carrier, chan_sip, registers" Short only(Stasis, "what is written is the same for both engines")
         => new_carriers::chan_sip_registers,
+    "new carrier, chan_sip over TCP, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::chan_sip_over_tcp,
+    "new carrier, chan_sip over TLS, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::chan_sip_over_tls,
+    "new carrier, chan_sip, registers with us" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::chan_sip_dynamic,
+    "new carrier, IAX2, by address" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::iax2_by_address,
     "new carrier, IAX2, by login" Short only(Stasis, "what is written is the same for both engines")
         => new_carriers::iax2_by_login,
+    "new carrier, IAX2, registers" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::iax2_registers,
+    "new carrier, IAX2, registers with us" Short only(Stasis, "what is written is the same for both engines")
+        => new_carriers::iax2_dynamic,
     "10,000 calls, memory" Long => load::growth,
     "soak: every end of a call, over and over" Long only(Stasis, "the engines take turns: once is enough") => load::soak,
 ];

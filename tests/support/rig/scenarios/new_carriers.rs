@@ -2,8 +2,11 @@
 //! without a complaint, tested by one call, and then a backup that calls go on to.
 
 mod iax2;
+mod way;
 
-pub(super) use self::iax2::by_login as iax2_by_login;
+pub(super) use self::iax2::{
+    by_address as iax2_by_address, by_login as iax2_by_login, dynamic as iax2_dynamic, registers as iax2_registers,
+};
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,8 +17,9 @@ use super::super::super::error::{IoContext, LabError};
 use super::super::super::sip::{CallRecord, FakeCarrier, Script, Transport};
 use super::super::report::Report;
 use super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
-use super::check::Edit;
-use super::{answers, auto_dial, refuses};
+use super::{auto_dial, refuses};
+
+use self::way::{KnownBy, Protocol, Way};
 
 /// Its id, and the name of its account.
 const NEW: &str = "SECOND";
@@ -24,79 +28,8 @@ const USER: &str = "acct";
 const PASSWORD: &str = "se=cr>e,t#1";
 const CALLER_ID: &str = "13125550199";
 
-/// An attempt that Asterisk gives up, after at most 32 s, is repeated after 20 s.
-const REGISTERED_WITHIN: Duration = Duration::from_secs(90);
-
-const RELOAD_PJSIP: &str = "module reload res_pjsip.so";
-const RELOAD_SIP: &str = "sip reload";
-
-/// How the carrier knows us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KnownBy {
-    Address,
-    Login,
-    Registration,
-}
-
-/// How a new carrier is to be spoken to.
-#[derive(Clone, Copy, Debug)]
-struct Way {
-    protocol: Protocol,
-    known_by: KnownBy,
-    transport: Transport,
-}
-
-impl Way {
-    const fn over_udp(protocol: Protocol, known_by: KnownBy) -> Self {
-        Self {
-            protocol,
-            known_by,
-            transport: Transport::Udp,
-        }
-    }
-
-    const fn over_tcp(protocol: Protocol, known_by: KnownBy) -> Self {
-        Self {
-            transport: Transport::Tcp,
-            ..Self::over_udp(protocol, known_by)
-        }
-    }
-
-    /// The words of the command for the transport.
-    const fn transport_option(self) -> &'static str {
-        match self.transport {
-            Transport::Udp => "",
-            Transport::Tcp => "--transport tcp",
-        }
-    }
-}
-
-/// Which of Asterisk's files the account goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Protocol {
-    Pjsip,
-    PjsipWizard,
-    Sip,
-}
-
-impl Protocol {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pjsip => "PJSIP",
-            Self::PjsipWizard => "PJSIP_WIZ",
-            Self::Sip => "SIP",
-        }
-    }
-
-    /// A file, the line behind which accounts stand in the lab's, and what makes Asterisk read it.
-    const fn file(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Self::Pjsip => ("pjsip.conf", "[transport-udp]\n", RELOAD_PJSIP),
-            Self::PjsipWizard => ("pjsip_wizard.conf", "[wizard]\n", RELOAD_PJSIP),
-            Self::Sip => ("sip.conf", "srvlookup = no\n", RELOAD_SIP),
-        }
-    }
-}
+/// Asterisk registers at a moment of its own choice within about 10 s of the reload, lest all its registrations go out at once.
+const REGISTERS_WITHIN: Duration = Duration::from_secs(60);
 
 /// What the program's row of the carrier says: registration string and account.
 async fn row(rig: &Rig) -> Result<(String, String), LabError> {
@@ -106,17 +39,6 @@ async fn row(rig: &Rig) -> Result<(String, String), LabError> {
     let row = rows.find(|row| row.carrier_id == NEW && row.active);
     let row = row.ok_or_else(|| LabError::Missing(format!("an active row of {NEW}")))?;
     Ok((row.registration_string, row.account_entry))
-}
-
-/// Writes the account into Asterisk's file, as VICIdial does once a minute, and has it read.
-async fn play_vicidial(rig: &Rig, protocol: Protocol) -> Result<Edit, LabError> {
-    let (registration, account) = row(rig).await?;
-    let (file, behind, reload) = protocol.file();
-    let text = match protocol {
-        Protocol::Sip => format!("{behind}{registration}\n{account}\n"),
-        Protocol::Pjsip | Protocol::PjsipWizard => format!("{account}\n{behind}"),
-    };
-    Edit::make(rig, file, behind, &text, reload).await
 }
 
 /// A command of the program until it is not refused with this code any more.
@@ -134,20 +56,10 @@ async fn until_not(rig: &Rig, code: &str, arguments: &str) -> Result<Value, LabE
 
 /// One carrier from its description to the call that it carries.
 async fn life(rig: &mut Rig, report: &mut Report, way: Way) -> Result<(), LabError> {
-    let carrier = FakeCarrier::start(NEW)
-        .await
-        .context(|| "start the new carrier".to_owned())?;
-    let play = match way.known_by {
-        KnownBy::Address => answers(),
-        KnownBy::Login | KnownBy::Registration => {
-            carrier.require_login(USER, PASSWORD);
-            Script::new().challenge(401).then(answers())
-        }
-    };
-    carrier.set_default(play);
+    let carrier = way.start_carrier().await?;
     let complaints_before = rig.asterisk.complaints()?.len();
     add(rig, report, &carrier, way).await?;
-    let edit = play_vicidial(rig, way.protocol).await?;
+    let edit = way.protocol.play_vicidial(rig).await?;
     let lived = used(rig, report, &carrier, way).await;
     let complaints = rig.asterisk.complaints()?;
     // A busy machine makes Asterisk complain of other things, too.
@@ -160,7 +72,16 @@ async fn life(rig: &mut Rig, report: &mut Report, way: Way) -> Result<(), LabErr
     let new: Vec<&String> = complaints[complaints_before..].iter().filter(about_it).collect();
     report.equal(format!("complaints of Asterisk {new:#?}"), new.len(), 0);
     remove(rig).await?;
-    edit.undo(rig).await?;
+    if way.known_by == KnownBy::Registration && way.protocol != Protocol::Sip {
+        // Asterisk takes its registration back, and has no login for it any more.
+        carrier.require_no_login();
+        let registers = carrier.stats().registers;
+        edit.undo(rig).await?;
+        let taken_back = carrier.wait_for(|stats| stats.registers > registers, SOON).await;
+        report.check(format!("taken back: {taken_back:?}"), taken_back.is_ok());
+    } else {
+        edit.undo(rig).await?;
+    }
     // The reload of res_pjsip began the qualification of contacts anew.
     rig.wait_until_unreachable().await?;
     lived
@@ -170,20 +91,13 @@ async fn life(rig: &mut Rig, report: &mut Report, way: Way) -> Result<(), LabErr
 async fn add(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -> Result<(), LabError> {
     let password_file: PathBuf = rig.directory.path().join("second.password");
     std::fs::write(&password_file, format!("{PASSWORD}\n")).context(|| "write the password".to_owned())?;
-    let login = format!("--user {USER} --password-file {}", password_file.display());
-    let (kind, login) = match way.known_by {
-        KnownBy::Address => ("sip_trunk", ""),
-        KnownBy::Login => ("sip_trunk", login.as_str()),
-        KnownBy::Registration => ("register_trunk", login.as_str()),
-    };
-    let command = format!(
-        "carrier add {NEW} --type {kind} --host {} --protocol {} --codec ulaw --codec alaw {login} {}",
-        carrier.addr(),
-        way.protocol.as_str(),
-        way.transport_option()
-    );
+    let password_file = format!("--password-file {}", password_file.display());
+    let description = way.description(carrier, &password_file);
+    let command = format!("carrier add {NEW} {description} --codec ulaw --codec alaw");
     let shown = rig.crankback(&command).await?;
     report.check("shown first", shown.contains("nothing is written yet"));
+    let warns = way.warning().is_none_or(|warning| shown.contains(warning));
+    report.check(format!("says what else it needs: {shown}"), warns);
     let written = rig.crankback(&format!("{command} --yes")).await?;
     report.check(format!("then written: {written}"), written.contains("written, staged"));
     let again = rig.crankback(&format!("{command} --yes")).await?;
@@ -199,12 +113,12 @@ async fn add(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) ->
 /// Staged, it is passed over; a test call makes it active; then calls go on to it.
 async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -> Result<(), LabError> {
     if way.known_by == KnownBy::Registration {
-        let registered = carrier
-            .wait_for(|stats| stats.registers_with_login > 0, REGISTERED_WITHIN)
-            .await;
-        report.check(format!("registered: {registered:?}"), registered.is_ok());
+        asterisk_registers(report, carrier).await;
     }
     until_not(rig, "carrier_not_loaded", &format!("carrier show {NEW}")).await?;
+    if way.known_by == KnownBy::ItsRegistration {
+        carrier_registers(rig, report, carrier, way.protocol).await?;
+    }
     if way.protocol != Protocol::Sip {
         // By itself it does so within the interval, at a moment of its own choice.
         rig.asterisk.cli(&format!("pjsip qualify {NEW}")).await?;
@@ -250,13 +164,14 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
     }
     let ended = carrier.wait_for(|stats| stats.byes_received == 1, SOON).await;
     report.check(format!("hung up by us: {ended:?}"), ended.is_ok());
+    on_record(rig, report, "13125550100", Some(200), ("ANSWER", "test call: answered")).await?;
 
     let (status, seen) = call(rig, report, carrier).await?;
     report.equal("active: DIALSTATUS", status.as_str(), "ANSWER");
     report.equal("active: INVITEs", seen.len(), 1);
     let stats = carrier.stats();
     let logins = match way.known_by {
-        KnownBy::Address => (0, 0),
+        KnownBy::Address | KnownBy::ItsRegistration => (0, 0),
         KnownBy::Login | KnownBy::Registration => (2, 2),
     };
     report.equal("challenges and answers", (stats.challenges, stats.auth_retries), logins);
@@ -266,8 +181,8 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
         way.known_by == KnownBy::Registration,
     );
     let is_as_wanted = match way.transport {
-        Transport::Udp => stats.outside_over_tcp == 0,
-        Transport::Tcp => stats.outside_over_tcp >= stats.options + stats.registers,
+        Transport::Udp => stats.outside_by_stream == 0,
+        Transport::Tcp | Transport::Tls => stats.outside_by_stream >= stats.options + stats.registers,
     };
     report.check(
         format!("OPTIONS and REGISTERs go the same way: {stats:?}"),
@@ -281,6 +196,72 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
     Ok(())
 }
 
+/// Asterisk registers: it asks, is challenged, and comes back at once with the login.
+async fn asterisk_registers(report: &mut Report, carrier: &FakeCarrier) {
+    let began = Instant::now();
+    let asked = carrier.wait_for(|stats| stats.registers > 0, REGISTERS_WITHIN).await;
+    report.check(format!("registers: {asked:?}"), asked.is_ok());
+    report.note(format!("the first REGISTER came after {:?}", began.elapsed()));
+    let registered = carrier.wait_for(|stats| stats.registers_with_login > 0, SOON).await;
+    report.check(format!("with its login: {registered:?}"), registered.is_ok());
+}
+
+/// The carrier registers with Asterisk, which takes registrations some time after it has the account.
+async fn carrier_registers(
+    rig: &Rig,
+    report: &mut Report,
+    carrier: &FakeCarrier,
+    protocol: Protocol,
+) -> Result<(), LabError> {
+    let server = protocol.registrar(rig);
+    let began = Instant::now();
+    let code = loop {
+        let code = carrier.register_with(server, NEW, PASSWORD).await;
+        let code = code.context(|| format!("register with Asterisk at {server}"))?;
+        if code == 200 || began.elapsed() > SOON {
+            break code;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    report.equal("the carrier's REGISTER", code, 200);
+    Ok(())
+}
+
+/// A test call is on record as any other leg, and marked.
+async fn on_record(
+    rig: &Rig,
+    report: &mut Report,
+    number: &str,
+    code: Option<u16>,
+    (dialstatus, why): (&str, &str),
+) -> Result<(), LabError> {
+    let began = Instant::now();
+    let row = loop {
+        let view: Value = rig.ask_crankback(&format!("attempt list --carrier {NEW}")).await?;
+        let attempts = view["attempts"].as_array().cloned().unwrap_or_default();
+        let of_number = attempts.into_iter().find(|row| row["number"] == number);
+        match of_number.filter(|row| row["ended_ms"].is_i64()) {
+            Some(row) => break row,
+            None if began.elapsed() > SOON => {
+                return Err(LabError::Missing(format!("an attempt to {number} on record")));
+            }
+            None => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    report.check(
+        "its call says what it is",
+        text("call_id").starts_with("crankback-test-"),
+    );
+    report.equal("rule on record", text("rule").as_str(), "test_call");
+    report.equal("SIP code on record", row["sip_code"].as_u64(), code.map(u64::from));
+    report.equal("DIALSTATUS on record", text("dialstatus").as_str(), dialstatus);
+    report.equal("verdict on record", text("verdict").as_str(), "stop");
+    report.equal("why on record", text("why").as_str(), why);
+    report.equal("health on record", text("health").as_str(), "none");
+    Ok(())
+}
+
 fn calls_to(carrier: &FakeCarrier, number: &str) -> Vec<CallRecord> {
     let calls = carrier.calls().into_iter();
     calls.filter(|call| call.number == number).collect()
@@ -290,14 +271,28 @@ fn calls_to(carrier: &FakeCarrier, number: &str) -> Vec<CallRecord> {
 async fn tested_in_vain(rig: &Rig, report: &mut Report, carrier: &FakeCarrier) -> Result<(), LabError> {
     carrier.on_number("13125550403", refuses(403));
     carrier.on_number("13125550180", Script::new().trying().ringing());
-    for (number, said) in [
-        ("13125550403", "SIP 403 Forbidden"),
-        ("13125550180", "nobody answered in time"),
+    for (number, said, code, recorded) in [
+        (
+            "13125550403",
+            "SIP 403 Forbidden",
+            Some(403),
+            (
+                "CHANUNAVAIL",
+                "test call: forbidden: account, caller id, destination or a limit",
+            ),
+        ),
+        (
+            "13125550180",
+            "nobody answered in time",
+            Some(180),
+            ("NOANSWER", "test call: no time left"),
+        ),
     ] {
         let command = format!("carrier test {NEW} --number {number} --ring 1");
         let told = rig.crankback(&command).await?;
         report.check(format!("{said}: {told}"), told.contains(said));
         report.equal(format!("{number}: INVITEs"), calls_to(carrier, number).len(), 1);
+        on_record(rig, report, number, code, recorded).await?;
     }
     let cancelled = carrier.wait_for(|stats| stats.cancels == 1, SOON).await;
     report.check(format!("the second is cancelled: {cancelled:?}"), cancelled.is_ok());
@@ -331,48 +326,36 @@ async fn remove(rig: &Rig) -> Result<(), LabError> {
     rig.crankback("reload").await.map(drop)
 }
 
-pub(super) async fn pjsip_by_address(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Way::over_udp(Protocol::Pjsip, KnownBy::Address)).await
+/// The cases: each a way to speak to a carrier.
+macro_rules! lives {
+    ($($name:ident: $protocol:ident $known_by:ident $transport:ident),* $(,)?) => {$(
+        pub(super) async fn $name(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+            let way = Way::new(Protocol::$protocol, KnownBy::$known_by, Transport::$transport);
+            if way.protocol == Protocol::Sip && !rig.version.has_chan_sip() {
+                let modules = rig.asterisk.cli("module show like chan_sip.so").await?;
+                report.check("this Asterisk has no chan_sip", modules.contains("0 modules loaded"));
+                return Ok(());
+            }
+            life(rig, report, way).await
+        }
+    )*};
 }
 
-pub(super) async fn pjsip_by_login(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Way::over_udp(Protocol::Pjsip, KnownBy::Login)).await
-}
-
-pub(super) async fn pjsip_registers(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Way::over_udp(Protocol::Pjsip, KnownBy::Registration)).await
-}
-
-pub(super) async fn wizard_by_address(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Way::over_udp(Protocol::PjsipWizard, KnownBy::Address)).await
-}
-
-pub(super) async fn wizard_registers(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Way::over_udp(Protocol::PjsipWizard, KnownBy::Registration)).await
-}
-
-pub(super) async fn chan_sip_by_address(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    if !rig.version.has_chan_sip() {
-        let modules = rig.asterisk.cli("module show like chan_sip.so").await?;
-        report.check("this Asterisk has no chan_sip", modules.contains("0 modules loaded"));
-        return Ok(());
-    }
-    life(rig, report, Way::over_udp(Protocol::Sip, KnownBy::Address)).await
-}
-
-pub(super) async fn chan_sip_registers(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    if !rig.version.has_chan_sip() {
-        let modules = rig.asterisk.cli("module show like chan_sip.so").await?;
-        report.check("this Asterisk has no chan_sip", modules.contains("0 modules loaded"));
-        return Ok(());
-    }
-    life(rig, report, Way::over_udp(Protocol::Sip, KnownBy::Registration)).await
-}
-
-pub(super) async fn pjsip_over_tcp(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Way::over_tcp(Protocol::Pjsip, KnownBy::Registration)).await
-}
-
-pub(super) async fn wizard_over_tcp(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    life(rig, report, Way::over_tcp(Protocol::PjsipWizard, KnownBy::Registration)).await
+lives! {
+    pjsip_by_address: Pjsip Address Udp,
+    pjsip_by_login: Pjsip Login Udp,
+    pjsip_registers: Pjsip Registration Udp,
+    pjsip_over_tcp: Pjsip Registration Tcp,
+    pjsip_over_tls: Pjsip Registration Tls,
+    pjsip_dynamic: Pjsip ItsRegistration Udp,
+    wizard_by_address: PjsipWizard Address Udp,
+    wizard_registers: PjsipWizard Registration Udp,
+    wizard_over_tcp: PjsipWizard Registration Tcp,
+    wizard_over_tls: PjsipWizard Registration Tls,
+    wizard_dynamic: PjsipWizard ItsRegistration Udp,
+    chan_sip_by_address: Sip Address Udp,
+    chan_sip_registers: Sip Registration Udp,
+    chan_sip_over_tcp: Sip Registration Tcp,
+    chan_sip_over_tls: Sip Registration Tls,
+    chan_sip_dynamic: Sip ItsRegistration Udp,
 }

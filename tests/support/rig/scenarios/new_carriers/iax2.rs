@@ -2,139 +2,200 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::net::UdpSocket;
 
+use super::super::super::super::asterisk::{Asterisk, AsteriskConfig, Trunk};
 use super::super::super::super::error::{IoContext, LabError};
-use super::super::super::super::sip::FakeCarrier;
+use super::super::super::super::roots::{Root, progress_on_stderr};
 use super::super::super::report::Report;
 use super::super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
-use super::super::check::Edit;
 use super::super::{answers, auto_dial, refuses};
-use super::{CALLER_ID, NEW, PASSWORD, USER, remove, row, until_not};
+use super::way::KnownBy;
+use super::{CALLER_ID, NEW, PASSWORD, REGISTERS_WITHIN, USER, remove, row, until_not};
 
-/// The same Asterisk plays the carrier, and passes its calls on to the fake carrier behind `BACKUP`.
-struct IaxCarrier {
+const MODULE: &str = "chan_iax2.so";
+/// What the carrier does with calls: they come out at the fake carrier behind `BACKUP`.
+const DIALPLAN: &str = "[iax-carrier]\nexten => _X.,1,Dial(PJSIP/${EXTEN}@backup)\n same => n,Hangup()\n";
+
+/// The channel driver of an Asterisk, loaded for a while.
+struct Driver<'a> {
+    asterisk: &'a Asterisk,
     file: PathBuf,
-    dialplan: Edit,
-    relay: AbortOnDrop,
 }
 
-/// A task that ends with its handle.
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A way back to Asterisk's own port, and the address at its other end: IAX2 tells calls apart by the address of the far end, so that
-/// an Asterisk that calls its own address takes its own packets for answers.
-async fn relay(asterisk: SocketAddr) -> std::io::Result<(SocketAddr, AbortOnDrop)> {
-    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (outer, inner) = (UdpSocket::bind(local).await?, UdpSocket::bind(local).await?);
-    let address = outer.local_addr()?;
-    let task = tokio::spawn(async move {
-        let (mut there, mut back) = ([0; 2048], [0; 2048]);
-        loop {
-            // Where nobody listens yet, Asterisk sends it again.
-            let _ = tokio::select! {
-                Ok((length, _)) = outer.recv_from(&mut there) => inner.send_to(&there[..length], asterisk).await,
-                Ok((length, _)) = inner.recv_from(&mut back) => outer.send_to(&back[..length], asterisk).await,
-                else => return,
-            };
-        }
-    });
-    Ok((address, AbortOnDrop(task)))
-}
-
-impl IaxCarrier {
-    const MODULE: &str = "chan_iax2.so";
-    const DIALPLAN: &str = "[iax-carrier]\nexten => _X.,1,Dial(PJSIP/${EXTEN}@backup)\n same => n,Hangup()\n";
-
-    /// Loads the channel driver with the carrier's own account and the one that the program wrote.
-    async fn load(rig: &Rig, address: SocketAddr, relay: AbortOnDrop) -> Result<Self, LabError> {
-        let (_, account) = row(rig).await?;
-        let file = rig.asterisk.directory().join("etc/iax.conf");
-        let text = format!(
-            "[general]\nbindaddr = {address}\n[{USER}]\ntype = user\nauth = md5\nsecret = {PASSWORD}\n\
-             context = iax-carrier\ndisallow = all\nallow = ulaw\n{account}"
-        );
+impl<'a> Driver<'a> {
+    async fn load(asterisk: &'a Asterisk, text: &str) -> Result<Self, LabError> {
+        let file = asterisk.directory().join("etc/iax.conf");
+        let text = format!("[general]\nbindaddr = {}\n{text}", address(asterisk));
         std::fs::write(&file, text).context(|| format!("write {}", file.display()))?;
-        let behind = "#include included-0.conf\n";
-        let dialplan = format!("{behind}{}", Self::DIALPLAN);
-        let dialplan = Edit::make(rig, "extensions.conf", behind, &dialplan, "dialplan reload").await?;
-        rig.asterisk.cli(&format!("module load {}", Self::MODULE)).await?;
-        Ok(Self { file, dialplan, relay })
+        asterisk.cli(&format!("module load {MODULE}")).await?;
+        Ok(Self { asterisk, file })
     }
 
-    async fn unload(self, rig: &Rig) -> Result<(), LabError> {
-        rig.asterisk.cli(&format!("module unload {}", Self::MODULE)).await?;
-        std::fs::remove_file(&self.file).context(|| format!("remove {}", self.file.display()))?;
-        drop(self.relay);
-        self.dialplan.undo(rig).await
+    async fn unload(self) -> Result<(), LabError> {
+        self.asterisk.cli(&format!("module unload {MODULE}")).await?;
+        std::fs::remove_file(&self.file).context(|| format!("remove {}", self.file.display()))
     }
 
-    async fn used(&self, rig: &Rig, report: &mut Report) -> Result<(), LabError> {
-        until_not(rig, "carrier_not_loaded", &format!("carrier show {NEW}")).await?;
-        let number = rig.number(Entry::Alone);
-        rig.backup.on_number(&number.wire, answers());
-        let test = format!("carrier test {NEW} --number {} --caller-id {CALLER_ID}", number.wire);
-        let tested = rig.ask_crankback::<Value>(&test).await?;
-        report.note(format!("{test}: {tested}"));
-        report.check("the test call is answered", tested["answered"] == true);
-        report.check("which makes the carrier active", tested["became_active"] == "now");
-        rig.wait_until_empty(SOON).await?;
-        let seen = rig.seen(&rig.backup, &number);
-        report.equal("test: INVITEs behind the carrier", seen.len(), 1);
-        if let Some(invite) = seen.first() {
-            report.equal("test: caller id", invite.caller_number.as_str(), CALLER_ID);
+    /// Whether a command of the driver comes to say something.
+    async fn comes_to_say(&self, command: &str, what: &str) -> Result<bool, LabError> {
+        let began = Instant::now();
+        while began.elapsed() < REGISTERS_WITHIN {
+            if self.asterisk.cli(command).await?.contains(what) {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        rig.crankback(&format!(
-            "route add --entry {} --carrier {NEW}",
-            Entry::Alone.carrier_id()
-        ))
-        .await?;
-        let number = rig.number(Entry::Alone);
-        rig.primary.on_number(&number.wire, refuses(503));
-        rig.backup.on_number(&number.wire, answers());
-        let call = auto_dial(rig, &number).await?;
-        let end = rig.agi.wait_for_end(&call.code, DIAL_TIMEOUT + SOON).await?;
-        rig.wait_until_empty(SOON).await?;
-        report.dialer_saw(&end);
-        report.equal("DIALSTATUS", end.dialstatus.as_str(), "ANSWER");
-        report.equal("INVITEs at the primary", rig.seen(&rig.primary, &number).len(), 1);
-        let seen = rig.seen(&rig.backup, &number);
-        report.carrier_saw("behind the carrier", &seen);
-        report.equal("INVITEs behind the carrier", seen.len(), 1);
-        Ok(())
+        Ok(false)
     }
 }
 
-pub(in super::super) async fn by_login(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    let address = FakeCarrier::closed_port()
-        .await
-        .context(|| "find a free port".to_owned())?;
-    let (host, relay) = relay(address).await.context(|| "start the relay".to_owned())?;
+fn address(asterisk: &Asterisk) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, asterisk.ports().iax2).into()
+}
+
+/// A second Asterisk plays the carrier, and passes its calls on.
+async fn start_carrier(rig: &Rig) -> Result<Asterisk, LabError> {
+    let root = Root::ensure(rig.version, progress_on_stderr).await?;
+    let mut config = AsteriskConfig::new(rig.agi.port()).trunk(Trunk::pjsip("backup", rig.backup.addr()));
+    config.extra_dialplan.push_str(DIALPLAN);
+    Asterisk::start(&root, config).await
+}
+
+/// The carrier's own account for us.
+fn carriers_account(known_by: KnownBy, dialer: SocketAddr) -> String {
+    let account = |name: &str, kind: &str| {
+        format!(
+            "[{name}]\n{kind}\nauth = md5\nsecret = {PASSWORD}\ncontext = iax-carrier\ndisallow = all\nallow = ulaw\n"
+        )
+    };
+    match known_by {
+        KnownBy::Address => "[guest]\ntype = user\ncontext = iax-carrier\ndisallow = all\nallow = ulaw\n".to_owned(),
+        KnownBy::Login => account(USER, "type = user"),
+        KnownBy::Registration => account(USER, "type = friend\nhost = dynamic"),
+        KnownBy::ItsRegistration => {
+            let registers = format!("register => {NEW}:{PASSWORD}@{dialer}\n");
+            registers + &account(NEW, "type = user")
+        }
+    }
+}
+
+async fn life(rig: &Rig, report: &mut Report, known_by: KnownBy) -> Result<(), LabError> {
+    let carrier = start_carrier(rig).await?;
     let password_file: PathBuf = rig.directory.path().join("second.password");
     std::fs::write(&password_file, PASSWORD).context(|| "write the password".to_owned())?;
+    let password_file = format!("--password-file {}", password_file.display());
+    let host = address(&carrier);
+    let description = match known_by {
+        KnownBy::Address => format!("--type iax2 --host {host}"),
+        KnownBy::Login => format!("--type iax2 --host {host} --user {USER} {password_file}"),
+        KnownBy::Registration => {
+            format!("--type register_trunk --protocol IAX2 --host {host} --user {USER} {password_file}")
+        }
+        KnownBy::ItsRegistration => format!("--type iax2 --host dynamic --user {NEW} {password_file}"),
+    };
     let complaints_before = rig.asterisk.complaints()?.len();
-    let added = rig
-        .crankback(&format!(
-            "carrier add {NEW} --type iax2 --host {host} --user {USER} --password-file {} --yes",
-            password_file.display()
-        ))
-        .await?;
+    let added = rig.crankback(&format!("carrier add {NEW} {description} --yes")).await?;
     report.check(format!("written: {added}"), added.contains("written, staged"));
-    let carrier = IaxCarrier::load(rig, address, relay).await?;
-    let used = carrier.used(rig, report).await;
+    let (registration, account) = row(rig).await?;
+    // Whoever is registered with is there first.
+    let (ours, theirs) = (
+        format!("{registration}\n{account}"),
+        carriers_account(known_by, address(&rig.asterisk)),
+    );
+    let (dialer, its) = match known_by {
+        KnownBy::ItsRegistration => {
+            let dialer = Driver::load(&rig.asterisk, &ours).await?;
+            (dialer, Driver::load(&carrier, &theirs).await?)
+        }
+        KnownBy::Address | KnownBy::Login | KnownBy::Registration => {
+            let its = Driver::load(&carrier, &theirs).await?;
+            (Driver::load(&rig.asterisk, &ours).await?, its)
+        }
+    };
+    let used = match registered(known_by, report, &dialer, &its).await {
+        Ok(()) => used(rig, report).await,
+        Err(error) => Err(error),
+    };
     let complaints = rig.asterisk.complaints()?;
     let about_it = |line: &&String| [NEW, "chan_iax2", "iax.conf"].iter().any(|it| line.contains(it));
     let new: Vec<&String> = complaints[complaints_before..].iter().filter(about_it).collect();
     report.equal(format!("complaints of Asterisk {new:#?}"), new.len(), 0);
     remove(rig).await?;
-    carrier.unload(rig).await?;
+    dialer.unload().await?;
     used
+}
+
+/// Who registers is known at the other end, at the address of its driver.
+async fn registered(
+    known_by: KnownBy,
+    report: &mut Report,
+    dialer: &Driver<'_>,
+    carrier: &Driver<'_>,
+) -> Result<(), LabError> {
+    let (client, registrar, name) = match known_by {
+        KnownBy::Address | KnownBy::Login => return Ok(()),
+        KnownBy::Registration => (dialer, carrier, USER),
+        KnownBy::ItsRegistration => (carrier, dialer, NEW),
+    };
+    let is_registered = client.comes_to_say("iax2 show registry", "Registered").await?;
+    report.check("registered", is_registered);
+    let at = format!("Port {}", address(client.asterisk).port());
+    let is_known = registrar.comes_to_say(&format!("iax2 show peer {name}"), &at).await?;
+    report.check(format!("known at {at}"), is_known);
+    Ok(())
+}
+
+/// A test call makes it active; then calls go on to it.
+async fn used(rig: &Rig, report: &mut Report) -> Result<(), LabError> {
+    until_not(rig, "carrier_not_loaded", &format!("carrier show {NEW}")).await?;
+    let number = rig.number(Entry::Alone);
+    rig.backup.on_number(&number.wire, answers());
+    let test = format!("carrier test {NEW} --number {} --caller-id {CALLER_ID}", number.wire);
+    let tested = rig.ask_crankback::<Value>(&test).await?;
+    report.note(format!("{test}: {tested}"));
+    report.check("the test call is answered", tested["answered"] == true);
+    report.check("which makes the carrier active", tested["became_active"] == "now");
+    rig.wait_until_empty(SOON).await?;
+    let seen = rig.seen(&rig.backup, &number);
+    report.equal("test: INVITEs behind the carrier", seen.len(), 1);
+    if let Some(invite) = seen.first() {
+        report.equal("test: caller id", invite.caller_number.as_str(), CALLER_ID);
+    }
+    rig.crankback(&format!(
+        "route add --entry {} --carrier {NEW}",
+        Entry::Alone.carrier_id()
+    ))
+    .await?;
+    let number = rig.number(Entry::Alone);
+    rig.primary.on_number(&number.wire, refuses(503));
+    rig.backup.on_number(&number.wire, answers());
+    let call = auto_dial(rig, &number).await?;
+    let end = rig.agi.wait_for_end(&call.code, DIAL_TIMEOUT + SOON).await?;
+    rig.wait_until_empty(SOON).await?;
+    report.dialer_saw(&end);
+    report.equal("DIALSTATUS", end.dialstatus.as_str(), "ANSWER");
+    report.equal("INVITEs at the primary", rig.seen(&rig.primary, &number).len(), 1);
+    let seen = rig.seen(&rig.backup, &number);
+    report.carrier_saw("behind the carrier", &seen);
+    report.equal("INVITEs behind the carrier", seen.len(), 1);
+    Ok(())
+}
+
+pub(in super::super) async fn by_address(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    life(rig, report, KnownBy::Address).await
+}
+
+pub(in super::super) async fn by_login(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    life(rig, report, KnownBy::Login).await
+}
+
+pub(in super::super) async fn registers(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    life(rig, report, KnownBy::Registration).await
+}
+
+pub(in super::super) async fn dynamic(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    life(rig, report, KnownBy::ItsRegistration).await
 }
