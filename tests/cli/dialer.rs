@@ -205,6 +205,7 @@ pub(super) fn crankback(arguments: &[&str], environment: &[(&str, &str)]) -> Don
     let output = Command::new(env!("CARGO_BIN_EXE_crankback"))
         .args(arguments)
         .env_clear()
+        .env("CRANKBACK_ASTGUICLIENT", "")
         .envs(environment.iter().copied())
         .output()
         .expect("the program starts");

@@ -27,6 +27,7 @@ fn until_ready(dialer: &Dialer, environment: &[(&str, &str)]) -> Running {
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_crankback"))
         .args(["--config".as_ref(), dialer.config_path().as_os_str(), "run".as_ref()])
         .env_clear()
+        .env("CRANKBACK_ASTGUICLIENT", "")
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::null())

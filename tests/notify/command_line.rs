@@ -25,6 +25,7 @@ async fn notify_test(directory: &TempDir, notify: &str) -> (i32, Value) {
     command
         .args(["-o", "json", "notify", "test"])
         .env_clear()
+        .env("CRANKBACK_ASTGUICLIENT", "")
         .env("CRANKBACK_CONFIG", &config)
         .env("SSL_CERT_FILE", directory.path().join("authority.pem"));
     let output = tokio::task::spawn_blocking(move || command.output()).await;

@@ -51,6 +51,7 @@ impl Program {
         command
             .args(arguments)
             .env_clear()
+            .env("CRANKBACK_ASTGUICLIENT", "")
             .env("CRANKBACK_CONFIG", self.config())
             .env("CRANKBACK_STORE__URL", url.to_string());
         if url.has_password() {

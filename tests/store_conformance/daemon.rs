@@ -50,6 +50,7 @@ impl Daemon {
             ])
             .arg(&config)
             .env_clear()
+            .env("CRANKBACK_ASTGUICLIENT", "")
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
