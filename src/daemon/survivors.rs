@@ -219,8 +219,8 @@ impl Survivors {
                     seen = watch.next() => seen,
                 };
                 match seen {
-                    Seen::Leg { status, channel, .. } => match status.as_str() {
-                        "ANSWER" => return Some(channel),
+                    Seen::Leg(leg) => match leg.status.as_str() {
+                        "ANSWER" => return Some(leg.channel),
                         "RINGING" | "PROGRESS" | "PROCEEDING" => {}
                         // It has ended; or another Dial() has begun, which it must have ended before.
                         _ => return None,

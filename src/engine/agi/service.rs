@@ -43,6 +43,8 @@ impl Service {
         if self.calls.runner.leaving.is_cancelled() {
             return;
         }
+        // Some kilobytes, for as long as people talk.
+        drop(prelude);
         let span = caller.span(Engine::Agi);
         self.carry(caller, session).instrument(span).await;
     }

@@ -20,21 +20,25 @@ use crate::verdict::SipReply;
 /// What the side-car tells a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// A `Dial` event of one of its legs.
-    Leg {
-        /// The leg's channel id.
-        channel: String,
-        /// The leg's channel name.
-        name: String,
-        /// Where the channel is in the dialplan.
-        place: Dialplan,
-        /// Empty at the beginning, then `RINGING`, `PROGRESS`, `ANSWER` or how the leg ended.
-        status: String,
-    },
+    /// A `Dial` event of one of its legs. Boxed: a mailbox has room for dozens of these from its first moment.
+    Leg(Box<SeenLeg>),
     /// From now on nothing is seen.
     Lost,
     /// The caller is watched again; what happened in between was not seen.
     Back,
+}
+
+/// A `Dial` event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenLeg {
+    /// The leg's channel id.
+    pub channel: String,
+    /// The leg's channel name.
+    pub name: String,
+    /// Where the channel is in the dialplan.
+    pub place: Dialplan,
+    /// Empty at the beginning, then `RINGING`, `PROGRESS`, `ANSWER` or how the leg ended.
+    pub status: String,
 }
 
 /// What a leg shows when it is looked at.

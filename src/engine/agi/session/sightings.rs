@@ -4,20 +4,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::debug;
 
 use super::{AgiDriver, Done, Leg};
-use crate::ari::Dialplan;
 use crate::call::{Input, LegEvent, LegId};
-use crate::engine::agi::sidecar::{Seen, Sign};
+use crate::engine::agi::sidecar::{Seen, SeenLeg, Sign};
 use crate::verdict::SipReply;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
     pub(super) fn seen(&mut self, seen: Seen) {
         match seen {
-            Seen::Leg {
-                channel,
-                name,
-                place,
-                status,
-            } => self.leg_seen(channel, name, place, &status),
+            Seen::Leg(leg) => self.leg_seen(*leg),
             Seen::Lost => {
                 self.is_watching = false;
                 if let Some(leg) = self.dialing.and_then(|id| self.legs.get_mut(&id)) {
@@ -36,7 +30,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
         self.look();
     }
 
-    fn leg_seen(&mut self, channel: String, name: String, place: Dialplan, status: &str) {
+    fn leg_seen(&mut self, seen: SeenLeg) {
+        let SeenLeg {
+            channel,
+            name,
+            place,
+            status,
+        } = seen;
         if status.is_empty() {
             // The beginning of an attempt may be told after its end. Of two channels of one attempt the later one counts:
             // Dial() has followed a redirection.
@@ -54,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             return;
         };
         leg.place = place;
-        let event = match status {
+        let event = match status.as_str() {
             "RINGING" => LegEvent::Ringing(None),
             "PROGRESS" => LegEvent::Media(None),
             "ANSWER" if leg.abandoned.is_some() => return self.is_answered_late(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 
-use super::{LegEnd, Seen};
+use super::{LegEnd, Seen, SeenLeg};
 use crate::ari::{Client, Dial, Error, Event, EventSource, LostReason, Notice};
 
 /// What the task is asked for.
@@ -217,13 +217,13 @@ impl Desk {
     fn dialled(&self, dial: Dial) {
         let caller = dial.caller.as_ref().and_then(|caller| self.callers.get(&caller.id));
         if let Some(call) = caller {
-            let seen = Seen::Leg {
+            let leg = SeenLeg {
                 channel: dial.peer.id,
                 name: dial.peer.name,
                 place: dial.peer.dialplan,
                 status: dial.dialstatus,
             };
-            tell(call, seen);
+            tell(call, Seen::Leg(Box::new(leg)));
         }
     }
 

@@ -242,9 +242,9 @@ pub(super) async fn growth(rig: &mut Rig, report: &mut Report) -> Result<(), Lab
     Ok(())
 }
 
-/// Every way in which a call can end, for a minute; nothing is left. So many calls are out at once on any machine.
+/// Every way in which a call can end, for two minutes; nothing is left. So many calls are out at once on any machine.
 pub(super) async fn soak(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
-    const LASTS: Duration = Duration::from_secs(60);
+    const LASTS: Duration = Duration::from_secs(120);
     let outcome = soak::run(rig, LASTS, Pace::AtOnce(20), |_| {}).await?;
     report.note(outcome.text());
     report.check(format!("all holds: {:?}", outcome.broken), outcome.broken.is_empty());
