@@ -145,25 +145,11 @@ fn leg(daemon: u32, leg: u32) -> AttemptRow {
         campaign: Some("TEST".into()),
         started_ms,
         progress: "none".into(),
-        progress_ms: None,
-        ended_ms: None,
-        sip_code: None,
-        sip_phrase: None,
-        q850_cause: None,
         verdict: "open".into(),
-        why: String::new(),
-        rule: None,
-        dialstatus: String::new(),
         channel_id: format!("1795220185.9{daemon:02}{leg:06}"),
-        sip_call_id: None,
         caller_channel: format!("Local/913125550100@default-{leg:08x};2"),
         technology: Some("PJSIP".into()),
-        answered_ms: None,
-        elapsed_ms: None,
-        ended_by: None,
-        source: None,
-        authority: None,
-        health: None,
+        ..AttemptRow::default()
     }
 }
 

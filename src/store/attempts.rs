@@ -10,7 +10,7 @@ use super::owner::Store;
 use super::transaction::{Row, Transaction, Value, cut};
 
 /// One leg of a call: what was tried, what came back, what was made of it. Times are milliseconds since 1970.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRow {
     /// The dialer's `server_ip`; with `call_id` and `n` the key of the row.
     pub server_ip: String,

@@ -231,7 +231,7 @@ impl Watch {
     }
 
     /// Ends the watch: nothing more is seen.
-    pub fn is_enough(&self) {
+    pub fn stop(&self) {
         let caller = self.caller.clone();
         let _ = self.registrations.send(Registration::Enough { caller });
     }

@@ -59,7 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             "PROGRESS" => LegEvent::Media(None),
             "ANSWER" if leg.abandoned.is_some() => return self.is_answered_late(),
             "ANSWER" => {
-                self.watch.is_enough();
+                self.watch.stop();
                 let sidecar = self.sidecar.clone();
                 let ask = async move { Done::Answer(id, sidecar.response(&channel, &name).await) };
                 return self.work.push(Box::pin(ask));
