@@ -41,12 +41,14 @@ impl Certificate {
         let der = certificate.der().clone();
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("its key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("TLS versions")
             .with_no_client_auth()
             .with_single_cert(vec![der.clone()], key)
             .expect("a certificate and its key");
+        // chan_sip (Asterisk 16) waits for SIP behind a ticket that it reads before it wrote anything, and writes nothing then.
+        config.send_tls13_tickets = 0;
         Self {
             der,
             pem: certificate.pem() + &signing_key.serialize_pem(),

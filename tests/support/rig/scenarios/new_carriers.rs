@@ -9,6 +9,7 @@ pub(super) use self::iax2::{
 };
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -21,8 +22,6 @@ use super::{auto_dial, refuses};
 
 use self::way::{KnownBy, Protocol, Way};
 
-/// Its id, and the name of its account.
-const NEW: &str = "SECOND";
 const USER: &str = "acct";
 /// With characters that have a meaning elsewhere in Asterisk's files.
 const PASSWORD: &str = "se=cr>e,t#1";
@@ -31,13 +30,20 @@ const CALLER_ID: &str = "13125550199";
 /// Asterisk registers at a moment of its own choice within about 10 s of the reload, lest all its registrations go out at once.
 const REGISTERS_WITHIN: Duration = Duration::from_secs(60);
 
+/// An id for a new carrier, and the name of its account. Each case has its own: Asterisk keeps what a dialog still refers to, and
+/// the tables what is on record.
+fn new_id() -> String {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    format!("NEW{:03}", MADE.fetch_add(1, Ordering::Relaxed))
+}
+
 /// What the program's row of the carrier says: registration string and account.
-async fn row(rig: &Rig) -> Result<(String, String), LabError> {
+async fn row(rig: &Rig, id: &str) -> Result<(String, String), LabError> {
     let tables = rig.store.routing_tables().await;
     let tables = tables.map_err(|error| LabError::Missing(error.to_string()))?;
     let mut rows = tables.carriers.into_iter();
-    let row = rows.find(|row| row.carrier_id == NEW && row.active);
-    let row = row.ok_or_else(|| LabError::Missing(format!("an active row of {NEW}")))?;
+    let row = rows.find(|row| row.carrier_id == id && row.active);
+    let row = row.ok_or_else(|| LabError::Missing(format!("an active row of {id}")))?;
     Ok((row.registration_string, row.account_entry))
 }
 
@@ -59,19 +65,19 @@ async fn life(rig: &mut Rig, report: &mut Report, way: Way) -> Result<(), LabErr
     let carrier = way.start_carrier().await?;
     let complaints_before = rig.asterisk.complaints()?.len();
     add(rig, report, &carrier, way).await?;
-    let edit = way.protocol.play_vicidial(rig).await?;
+    let edit = way.protocol.play_vicidial(rig, carrier.name()).await?;
     let lived = used(rig, report, &carrier, way).await;
     let complaints = rig.asterisk.complaints()?;
     // A busy machine makes Asterisk complain of other things, too.
     let address = carrier.addr().to_string();
     let about_it = |line: &&String| {
-        [NEW, address.as_str(), "config", "sorcery"]
+        [carrier.name(), address.as_str(), "config", "sorcery"]
             .iter()
             .any(|it| line.contains(it))
     };
     let new: Vec<&String> = complaints[complaints_before..].iter().filter(about_it).collect();
     report.equal(format!("complaints of Asterisk {new:#?}"), new.len(), 0);
-    remove(rig).await?;
+    remove(rig, carrier.name()).await?;
     if way.known_by == KnownBy::Registration && way.protocol != Protocol::Sip {
         // Asterisk takes its registration back, and has no login for it any more.
         carrier.require_no_login();
@@ -93,10 +99,11 @@ async fn add(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) ->
     std::fs::write(&password_file, format!("{PASSWORD}\n")).context(|| "write the password".to_owned())?;
     let password_file = format!("--password-file {}", password_file.display());
     let description = way.description(carrier, &password_file);
-    let command = format!("carrier add {NEW} {description} --codec ulaw --codec alaw");
+    let id = carrier.name();
+    let command = format!("carrier add {id} {description} --codec ulaw --codec alaw");
     let shown = rig.crankback(&command).await?;
     report.check("shown first", shown.contains("nothing is written yet"));
-    let warns = way.warning().is_none_or(|warning| shown.contains(warning));
+    let warns = way.warning(id).is_none_or(|warning| shown.contains(&warning));
     report.check(format!("says what else it needs: {shown}"), warns);
     let written = rig.crankback(&format!("{command} --yes")).await?;
     report.check(format!("then written: {written}"), written.contains("written, staged"));
@@ -104,7 +111,7 @@ async fn add(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) ->
     report.check("once", again.contains("there already, exactly so"));
     let said = [shown, written, again, rig.daemon()?.log_text()].concat();
     report.check("no secret is told", !said.contains(PASSWORD));
-    let (registration, account) = row(rig).await?;
+    let (registration, account) = row(rig, id).await?;
     let is_secret_there = format!("{registration}{account}").contains(PASSWORD);
     report.equal("the row has it", is_secret_there, way.known_by != KnownBy::Address);
     Ok(())
@@ -112,16 +119,17 @@ async fn add(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) ->
 
 /// Staged, it is passed over; a test call makes it active; then calls go on to it.
 async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -> Result<(), LabError> {
+    let id = carrier.name();
     if way.known_by == KnownBy::Registration {
         asterisk_registers(report, carrier).await;
     }
-    until_not(rig, "carrier_not_loaded", &format!("carrier show {NEW}")).await?;
+    until_not(rig, "carrier_not_loaded", &format!("carrier show {id}")).await?;
     if way.known_by == KnownBy::ItsRegistration {
         carrier_registers(rig, report, carrier, way.protocol).await?;
     }
     if way.protocol != Protocol::Sip {
         // By itself it does so within the interval, at a moment of its own choice.
-        rig.asterisk.cli(&format!("pjsip qualify {NEW}")).await?;
+        rig.asterisk.cli(&format!("pjsip qualify {id}")).await?;
     }
     let qualified = carrier.wait_for(|stats| stats.options > 0, SOON).await;
     report.check(
@@ -130,11 +138,14 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
     );
     let route = rig
         .crankback(&format!(
-            "route add --entry {} --carrier {NEW}",
+            "route add --entry {} --carrier {id}",
             Entry::Alone.carrier_id()
         ))
         .await?;
-    report.check(format!("the route warns: {route}"), route.contains("SECOND is staged"));
+    report.check(
+        format!("the route warns: {route}"),
+        route.contains(&format!("{id} is staged")),
+    );
     let (status, seen) = call(rig, report, carrier).await?;
     report.equal("staged: DIALSTATUS", status.as_str(), "CONGESTION");
     report.equal("staged: INVITEs", seen.len(), 0);
@@ -142,7 +153,7 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
     if way.known_by == KnownBy::Address {
         tested_in_vain(rig, report, carrier).await?;
     }
-    let test = format!("carrier test {NEW} --number 13125550100 --caller-id {CALLER_ID}");
+    let test = format!("carrier test {id} --number 13125550100 --caller-id {CALLER_ID}");
     let tested = rig.ask_crankback::<Value>(&test).await?;
     report.note(format!("{test}: {tested}"));
     report.check("the test call is answered", tested["answered"] == true);
@@ -155,7 +166,7 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
     );
     report.check("its PDD is told", tested["pdd_ms"].is_u64());
     let seen = calls_to(carrier, "13125550100");
-    report.carrier_saw(NEW, &seen);
+    report.carrier_saw(id, &seen);
     report.equal("test: INVITEs", seen.len(), 1);
     if let Some(invite) = seen.first() {
         report.equal("test: number", invite.number.as_str(), "13125550100");
@@ -164,7 +175,14 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
     }
     let ended = carrier.wait_for(|stats| stats.byes_received == 1, SOON).await;
     report.check(format!("hung up by us: {ended:?}"), ended.is_ok());
-    on_record(rig, report, "13125550100", Some(200), ("ANSWER", "test call: answered")).await?;
+    on_record(
+        rig,
+        report,
+        (id, "13125550100"),
+        Some(200),
+        ("ANSWER", "test call: answered"),
+    )
+    .await?;
 
     let (status, seen) = call(rig, report, carrier).await?;
     report.equal("active: DIALSTATUS", status.as_str(), "ANSWER");
@@ -188,7 +206,7 @@ async fn used(rig: &Rig, report: &mut Report, carrier: &FakeCarrier, way: Way) -
         format!("OPTIONS and REGISTERs go the same way: {stats:?}"),
         is_as_wanted,
     );
-    let shown: Value = rig.ask_crankback(&format!("carrier show {NEW}")).await?;
+    let shown: Value = rig.ask_crankback(&format!("carrier show {id}")).await?;
     report.check(
         "nothing is due",
         shown["retest_due"] == false && shown["staged"] == false,
@@ -216,7 +234,7 @@ async fn carrier_registers(
     let server = protocol.registrar(rig);
     let began = Instant::now();
     let code = loop {
-        let code = carrier.register_with(server, NEW, PASSWORD).await;
+        let code = carrier.register_with(server, carrier.name(), PASSWORD).await;
         let code = code.context(|| format!("register with Asterisk at {server}"))?;
         if code == 200 || began.elapsed() > SOON {
             break code;
@@ -231,13 +249,13 @@ async fn carrier_registers(
 async fn on_record(
     rig: &Rig,
     report: &mut Report,
-    number: &str,
+    (id, number): (&str, &str),
     code: Option<u16>,
     (dialstatus, why): (&str, &str),
 ) -> Result<(), LabError> {
     let began = Instant::now();
     let row = loop {
-        let view: Value = rig.ask_crankback(&format!("attempt list --carrier {NEW}")).await?;
+        let view: Value = rig.ask_crankback(&format!("attempt list --carrier {id}")).await?;
         let attempts = view["attempts"].as_array().cloned().unwrap_or_default();
         let of_number = attempts.into_iter().find(|row| row["number"] == number);
         match of_number.filter(|row| row["ended_ms"].is_i64()) {
@@ -269,6 +287,7 @@ fn calls_to(carrier: &FakeCarrier, number: &str) -> Vec<CallRecord> {
 
 /// Test calls that are refused and that nobody answers: each says so, and the carrier stays staged.
 async fn tested_in_vain(rig: &Rig, report: &mut Report, carrier: &FakeCarrier) -> Result<(), LabError> {
+    let id = carrier.name();
     carrier.on_number("13125550403", refuses(403));
     carrier.on_number("13125550180", Script::new().trying().ringing());
     for (number, said, code, recorded) in [
@@ -288,15 +307,15 @@ async fn tested_in_vain(rig: &Rig, report: &mut Report, carrier: &FakeCarrier) -
             ("NOANSWER", "test call: no time left"),
         ),
     ] {
-        let command = format!("carrier test {NEW} --number {number} --ring 1");
+        let command = format!("carrier test {id} --number {number} --ring 1");
         let told = rig.crankback(&command).await?;
         report.check(format!("{said}: {told}"), told.contains(said));
         report.equal(format!("{number}: INVITEs"), calls_to(carrier, number).len(), 1);
-        on_record(rig, report, number, code, recorded).await?;
+        on_record(rig, report, (id, number), code, recorded).await?;
     }
     let cancelled = carrier.wait_for(|stats| stats.cancels == 1, SOON).await;
     report.check(format!("the second is cancelled: {cancelled:?}"), cancelled.is_ok());
-    let shown: Value = rig.ask_crankback(&format!("carrier show {NEW}")).await?;
+    let shown: Value = rig.ask_crankback(&format!("carrier show {id}")).await?;
     report.check("it stays staged", shown["staged"] == true);
     Ok(())
 }
@@ -312,16 +331,16 @@ async fn call(rig: &Rig, report: &mut Report, carrier: &FakeCarrier) -> Result<(
     report.equal("INVITEs at the primary", rig.seen(&rig.primary, &number).len(), 1);
     report.equal("INVITEs at the backup", rig.seen(&rig.backup, &number).len(), 0);
     let seen = rig.seen(carrier, &number);
-    report.carrier_saw(NEW, &seen);
+    report.carrier_saw(carrier.name(), &seen);
     Ok((end.dialstatus.clone(), seen))
 }
 
 /// Takes the carrier and its route away again.
-async fn remove(rig: &Rig) -> Result<(), LabError> {
+async fn remove(rig: &Rig, id: &str) -> Result<(), LabError> {
     rig.sql(&format!(
-        "BEGIN; DELETE FROM vicidial_server_carriers WHERE carrier_id = '{NEW}'; \
-         DELETE FROM crankback_carriers WHERE carrier_id = '{NEW}'; \
-         DELETE FROM crankback_outbound_routes WHERE carrier_id = '{NEW}'; COMMIT"
+        "BEGIN; DELETE FROM vicidial_server_carriers WHERE carrier_id = '{id}'; \
+         DELETE FROM crankback_carriers WHERE carrier_id = '{id}'; \
+         DELETE FROM crankback_outbound_routes WHERE carrier_id = '{id}'; COMMIT"
     ))?;
     rig.crankback("reload").await.map(drop)
 }

@@ -13,7 +13,7 @@ use super::super::super::report::Report;
 use super::super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
 use super::super::{answers, auto_dial, refuses};
 use super::way::KnownBy;
-use super::{CALLER_ID, NEW, PASSWORD, REGISTERS_WITHIN, USER, remove, row, until_not};
+use super::{CALLER_ID, PASSWORD, REGISTERS_WITHIN, USER, new_id, remove, row, until_not};
 
 const MODULE: &str = "chan_iax2.so";
 /// What the carrier does with calls: they come out at the fake carrier behind `BACKUP`.
@@ -65,7 +65,7 @@ async fn start_carrier(rig: &Rig) -> Result<Asterisk, LabError> {
 }
 
 /// The carrier's own account for us.
-fn carriers_account(known_by: KnownBy, dialer: SocketAddr) -> String {
+fn carriers_account(known_by: KnownBy, id: &str, dialer: SocketAddr) -> String {
     let account = |name: &str, kind: &str| {
         format!(
             "[{name}]\n{kind}\nauth = md5\nsecret = {PASSWORD}\ncontext = iax-carrier\ndisallow = all\nallow = ulaw\n"
@@ -76,14 +76,14 @@ fn carriers_account(known_by: KnownBy, dialer: SocketAddr) -> String {
         KnownBy::Login => account(USER, "type = user"),
         KnownBy::Registration => account(USER, "type = friend\nhost = dynamic"),
         KnownBy::ItsRegistration => {
-            let registers = format!("register => {NEW}:{PASSWORD}@{dialer}\n");
-            registers + &account(NEW, "type = user")
+            let registers = format!("register => {id}:{PASSWORD}@{dialer}\n");
+            registers + &account(id, "type = user")
         }
     }
 }
 
 async fn life(rig: &Rig, report: &mut Report, known_by: KnownBy) -> Result<(), LabError> {
-    let carrier = start_carrier(rig).await?;
+    let (carrier, id) = (start_carrier(rig).await?, new_id());
     let password_file: PathBuf = rig.directory.path().join("second.password");
     std::fs::write(&password_file, PASSWORD).context(|| "write the password".to_owned())?;
     let password_file = format!("--password-file {}", password_file.display());
@@ -94,16 +94,16 @@ async fn life(rig: &Rig, report: &mut Report, known_by: KnownBy) -> Result<(), L
         KnownBy::Registration => {
             format!("--type register_trunk --protocol IAX2 --host {host} --user {USER} {password_file}")
         }
-        KnownBy::ItsRegistration => format!("--type iax2 --host dynamic --user {NEW} {password_file}"),
+        KnownBy::ItsRegistration => format!("--type iax2 --host dynamic --user {id} {password_file}"),
     };
     let complaints_before = rig.asterisk.complaints()?.len();
-    let added = rig.crankback(&format!("carrier add {NEW} {description} --yes")).await?;
+    let added = rig.crankback(&format!("carrier add {id} {description} --yes")).await?;
     report.check(format!("written: {added}"), added.contains("written, staged"));
-    let (registration, account) = row(rig).await?;
+    let (registration, account) = row(rig, &id).await?;
     // Whoever is registered with is there first.
     let (ours, theirs) = (
         format!("{registration}\n{account}"),
-        carriers_account(known_by, address(&rig.asterisk)),
+        carriers_account(known_by, &id, address(&rig.asterisk)),
     );
     let (dialer, its) = match known_by {
         KnownBy::ItsRegistration => {
@@ -115,22 +115,26 @@ async fn life(rig: &Rig, report: &mut Report, known_by: KnownBy) -> Result<(), L
             (Driver::load(&rig.asterisk, &ours).await?, its)
         }
     };
-    let used = match registered(known_by, report, &dialer, &its).await {
-        Ok(()) => used(rig, report).await,
+    let used = match registered((known_by, &id), report, &dialer, &its).await {
+        Ok(()) => used(rig, report, &id).await,
         Err(error) => Err(error),
     };
     let complaints = rig.asterisk.complaints()?;
-    let about_it = |line: &&String| [NEW, "chan_iax2", "iax.conf"].iter().any(|it| line.contains(it));
+    let about_it = |line: &&String| {
+        [id.as_str(), "chan_iax2", "iax.conf"]
+            .iter()
+            .any(|it| line.contains(it))
+    };
     let new: Vec<&String> = complaints[complaints_before..].iter().filter(about_it).collect();
     report.equal(format!("complaints of Asterisk {new:#?}"), new.len(), 0);
-    remove(rig).await?;
+    remove(rig, &id).await?;
     dialer.unload().await?;
     used
 }
 
 /// Who registers is known at the other end, at the address of its driver.
 async fn registered(
-    known_by: KnownBy,
+    (known_by, id): (KnownBy, &str),
     report: &mut Report,
     dialer: &Driver<'_>,
     carrier: &Driver<'_>,
@@ -138,7 +142,7 @@ async fn registered(
     let (client, registrar, name) = match known_by {
         KnownBy::Address | KnownBy::Login => return Ok(()),
         KnownBy::Registration => (dialer, carrier, USER),
-        KnownBy::ItsRegistration => (carrier, dialer, NEW),
+        KnownBy::ItsRegistration => (carrier, dialer, id),
     };
     let is_registered = client.comes_to_say("iax2 show registry", "Registered").await?;
     report.check("registered", is_registered);
@@ -149,11 +153,11 @@ async fn registered(
 }
 
 /// A test call makes it active; then calls go on to it.
-async fn used(rig: &Rig, report: &mut Report) -> Result<(), LabError> {
-    until_not(rig, "carrier_not_loaded", &format!("carrier show {NEW}")).await?;
+async fn used(rig: &Rig, report: &mut Report, id: &str) -> Result<(), LabError> {
+    until_not(rig, "carrier_not_loaded", &format!("carrier show {id}")).await?;
     let number = rig.number(Entry::Alone);
     rig.backup.on_number(&number.wire, answers());
-    let test = format!("carrier test {NEW} --number {} --caller-id {CALLER_ID}", number.wire);
+    let test = format!("carrier test {id} --number {} --caller-id {CALLER_ID}", number.wire);
     let tested = rig.ask_crankback::<Value>(&test).await?;
     report.note(format!("{test}: {tested}"));
     report.check("the test call is answered", tested["answered"] == true);
@@ -165,7 +169,7 @@ async fn used(rig: &Rig, report: &mut Report) -> Result<(), LabError> {
         report.equal("test: caller id", invite.caller_number.as_str(), CALLER_ID);
     }
     rig.crankback(&format!(
-        "route add --entry {} --carrier {NEW}",
+        "route add --entry {} --carrier {id}",
         Entry::Alone.carrier_id()
     ))
     .await?;

@@ -5,7 +5,7 @@ use super::super::super::super::sip::{Certificate, FakeCarrier, Script, Transpor
 use super::super::super::Rig;
 use super::super::answers;
 use super::super::check::Edit;
-use super::{NEW, PASSWORD, USER, row};
+use super::{PASSWORD, USER, new_id, row};
 
 const RELOAD_PJSIP: &str = "module reload res_pjsip.so";
 const RELOAD_SIP: &str = "sip reload";
@@ -39,9 +39,10 @@ impl Way {
 
     /// A carrier that can be spoken to so.
     pub(super) async fn start_carrier(self) -> Result<FakeCarrier, LabError> {
+        let id = new_id();
         let started = match self.transport {
-            Transport::Udp | Transport::Tcp => FakeCarrier::start(NEW).await,
-            Transport::Tls => FakeCarrier::start_with_tls(NEW, Certificate::of_loopback()).await,
+            Transport::Udp | Transport::Tcp => FakeCarrier::start(&id).await,
+            Transport::Tls => FakeCarrier::start_with_tls(&id, Certificate::of_loopback()).await,
         };
         let carrier = started.context(|| "start the new carrier".to_owned())?;
         let play = match self.known_by {
@@ -62,7 +63,10 @@ impl Way {
             KnownBy::Address => format!("--type sip_trunk --host {at}"),
             KnownBy::Login => format!("--type sip_trunk --host {at} --user {USER} {password_file}"),
             KnownBy::Registration => format!("--type register_trunk --host {at} --user {USER} {password_file}"),
-            KnownBy::ItsRegistration => format!("--type sip_trunk --host dynamic --user {NEW} {password_file}"),
+            KnownBy::ItsRegistration => format!(
+                "--type sip_trunk --host dynamic --user {} {password_file}",
+                carrier.name()
+            ),
         };
         let transport = match self.transport {
             Transport::Udp => "",
@@ -73,21 +77,22 @@ impl Way {
     }
 
     /// What `carrier add` says must be there beside the account, where something must.
-    pub(super) const fn warning(self) -> Option<&'static str> {
+    pub(super) fn warning(self, id: &str) -> Option<String> {
         if matches!(self.known_by, KnownBy::ItsRegistration) {
-            return Some("it must register here as SECOND");
+            return Some(format!("it must register here as {id}"));
         }
-        match (self.protocol, self.transport) {
-            (_, Transport::Udp) => None,
+        let warning = match (self.protocol, self.transport) {
+            (_, Transport::Udp) => return None,
             (Protocol::Pjsip | Protocol::PjsipWizard, Transport::Tcp) => {
-                Some("pjsip.conf needs the transport [transport-tcp]")
+                "pjsip.conf needs the transport [transport-tcp]"
             }
             (Protocol::Pjsip | Protocol::PjsipWizard, Transport::Tls) => {
-                Some("pjsip.conf needs the transport [transport-tls]")
+                "pjsip.conf needs the transport [transport-tls]"
             }
-            (Protocol::Sip, Transport::Tcp) => Some("sip.conf needs tcpenable = yes"),
-            (Protocol::Sip, Transport::Tls) => Some("sip.conf needs tlsenable = yes"),
-        }
+            (Protocol::Sip, Transport::Tcp) => "sip.conf needs tcpenable = yes",
+            (Protocol::Sip, Transport::Tls) => "sip.conf needs tlsenable = yes",
+        };
+        Some(warning.to_owned())
     }
 }
 
@@ -118,8 +123,8 @@ impl Protocol {
     }
 
     /// Writes the account into Asterisk's file, as VICIdial does once a minute, and has it read.
-    pub(super) async fn play_vicidial(self, rig: &Rig) -> Result<Edit, LabError> {
-        let (registration, account) = row(rig).await?;
+    pub(super) async fn play_vicidial(self, rig: &Rig, id: &str) -> Result<Edit, LabError> {
+        let (registration, account) = row(rig, id).await?;
         let (file, behind, reload) = self.file();
         let text = match self {
             Self::Sip => format!("{behind}{registration}\n{account}\n"),
