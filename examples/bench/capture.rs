@@ -3,19 +3,27 @@
 //! The time of a packet is the kernel's, so neither the load generator nor this program can blur it.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::error::{IoContext, LabError};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+/// What the last packet of a capture says.
+const END: &[u8] = b"end of the capture";
+/// The kernel hands packets over by the block, a block at least once a second.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A running `tcpdump`.
 pub struct Capture {
     process: Child,
     file: PathBuf,
+    /// Sends the packet behind which there is nothing to wait for.
+    last: UdpSocket,
 }
 
 /// One SIP packet.
@@ -45,7 +53,13 @@ pub enum What {
 impl Capture {
     /// Begins to write what goes to or comes from these ports.
     pub fn start(file: &Path, ports: &[u16]) -> Result<Self, LabError> {
-        let ports: Vec<String> = ports.iter().map(|port| format!("port {port}")).collect();
+        let last = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context(|| "bind the end of the capture".to_owned())?;
+        let end = last
+            .local_addr()
+            .context(|| "bind the end of the capture".to_owned())?
+            .port();
+        let ports = ports.iter().chain([&end]);
+        let ports: Vec<String> = ports.map(|port| format!("port {port}")).collect();
         let mut process = Command::new("tcpdump")
             .args(["-i", "lo", "-n", "-s", "0", "-B", "32768", "-U", "-Z", "root"])
             .args(["--time-stamp-precision=nano", "-w"])
@@ -72,17 +86,42 @@ impl Capture {
         Ok(Self {
             process,
             file: file.to_owned(),
+            last,
         })
     }
 
-    /// Ends the capture and reads it, packets in order.
+    /// Ends the capture and reads it, packets in order: `tcpdump` drops what the kernel has not handed over when it is told to end.
     pub fn finish(mut self) -> Result<Vec<Packet>, LabError> {
+        self.wait_for_the_end()?;
         let pid = i32::try_from(self.process.id()).map_err(|error| LabError::Missing(error.to_string()))?;
         kill(Pid::from_raw(pid), Signal::SIGINT)
             .map_err(|error| LabError::Missing(format!("SIGINT to tcpdump: {error}")))?;
         self.process.wait().context(|| "wait for tcpdump".to_owned())?;
         let bytes = std::fs::read(&self.file).context(|| format!("read {}", self.file.display()))?;
         read(&bytes).ok_or_else(|| LabError::Missing(format!("{} is no capture", self.file.display())))
+    }
+
+    /// Sends a packet and waits until it is in the file, and with it all that came before.
+    fn wait_for_the_end(&self) -> Result<(), LabError> {
+        let what = || format!("end {}", self.file.display());
+        let address = self.last.local_addr().context(what)?;
+        self.last.send_to(END, address).context(what)?;
+        let mut file = std::fs::File::open(&self.file).context(what)?;
+        let mut tail = Vec::new();
+        let began = Instant::now();
+        loop {
+            let read_before = tail.len().min(END.len());
+            tail.drain(..tail.len() - read_before);
+            file.read_to_end(&mut tail).context(what)?;
+            if tail.windows(END.len()).any(|bytes| bytes == END) {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                let what = format!("end in {}", self.file.display());
+                return Err(LabError::Timeout { what, after: PATIENCE });
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 

@@ -14,8 +14,9 @@ use super::directory::{self, Directory, Leftovers};
 use super::segment::{self, Chunk, Tail};
 use super::{Destination, Waiting};
 
-/// Rows are gathered for so long: most attempts that fail do so within it, and then only their end is written.
-const GATHER: Duration = Duration::from_millis(25);
+/// Rows are gathered for so long: most attempts that fail do so within it, and then only their end is written. The store is asked
+/// four times a second at most, however many calls there are.
+const GATHER: Duration = Duration::from_millis(250);
 /// How long rows wait before the store is asked again.
 const RETRY: Duration = Duration::from_secs(2);
 /// How often it is looked for what processes that have ended since have left.
@@ -60,7 +61,9 @@ impl<D: Destination> Drain<D> {
         loop {
             let writer_has_ended = tokio::select! {
                 changed = self.tail.changed() => {
-                    tokio::time::sleep(GATHER).await;
+                    if changed.is_ok() {
+                        tokio::time::sleep(GATHER).await;
+                    }
                     changed.is_err()
                 }
                 _ = look_again.tick() => {
