@@ -13,6 +13,7 @@ mod door;
 mod health_desk;
 mod live;
 mod port;
+mod recorded;
 mod runner;
 pub mod stasis;
 
@@ -25,4 +26,5 @@ pub use live::{LiveCall, LiveReporter, LiveState, LiveView};
 pub use port::{
     AttemptLog, AttemptRecord, CallIdentity, CallPolicy, CallerEntry, DialerContract, Driver, LegCaller, PlacedLeg,
 };
+pub use recorded::Recorded;
 pub use runner::{CallRunner, RunnerEnd, RunnerShared, TakenLeg, now, repeat_pause};

@@ -13,10 +13,12 @@ use crate::carrier::CarrierId;
 use crate::config::EarlyMedia;
 use crate::verdict::{AbandonReason, CarrierPolicies, DialerResult};
 
+use super::recorded::Recorded;
+
 /// One way of carrying a call out. Every method but `next` and `close` only begins its work.
 pub trait Driver: Send {
-    /// Sends a leg on its way.
-    fn start_leg(&mut self, spec: LegSpec);
+    /// Sends a leg on its way, not before what led to it is on record.
+    fn start_leg(&mut self, spec: LegSpec, recorded: Recorded);
     /// Finds out whether anything has come back from the leg; answers with `Silent` or `Trying`.
     fn ask_leg(&mut self, leg: LegId);
     /// Gives a leg up. A leg that is no longer ours is left alone.

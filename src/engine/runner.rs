@@ -21,12 +21,10 @@ use super::door::{Door, Permit};
 use super::health_desk::{HealthDesk, WatchedLeg};
 use super::live::LiveReporter;
 use super::port::{AttemptLog, AttemptRecord, CallIdentity, Driver};
+use super::recorded::Recorded;
 
 /// A call that is over waits at most so long for its last channels to go: longer than a request is repeated.
 const TIDY_LIMIT: Duration = Duration::from_secs(150);
-
-/// A step waits at most so long for the record of what led to it: a disk that hangs must not hold calls up.
-const RECORD_LIMIT: Duration = Duration::from_millis(50);
 
 /// How a call's task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,13 +254,13 @@ impl<D: Driver> CallRunner<D> {
                     }
                 }
                 Command::StartLeg(spec) => {
-                    self.records_are_kept().await;
                     if let Some(failed_at) = self.failed_at.take().filter(|_| spec.repair.is_none()) {
                         self.shared.metrics.failover_gap(failed_at.elapsed());
                     }
                     let watched = self.shared.health.leg_started(&spec.carrier);
                     self.watched.insert(spec.leg, watched);
-                    self.driver.start_leg(spec);
+                    let recorded = self.recorded();
+                    self.driver.start_leg(spec, recorded);
                 }
                 Command::AskLeg(leg) => self.driver.ask_leg(leg),
                 Command::AbandonLeg(leg, reason) => {
@@ -273,13 +271,13 @@ impl<D: Driver> CallRunner<D> {
                     self.driver.abandon_leg(leg, reason);
                 }
                 Command::Connect(leg) => {
-                    self.records_are_kept().await;
+                    self.recorded().wait().await;
                     self.driver.connect(leg);
                 }
                 Command::Indicate(indication) => self.driver.indicate(indication),
                 Command::ArmTimer(timer, at) => self.timers.push((timer, at)),
                 Command::Finish(result) => {
-                    self.records_are_kept().await;
+                    self.recorded().wait().await;
                     self.driver.finish(result);
                 }
                 Command::HandBack => self.driver.hand_back(),
@@ -341,17 +339,9 @@ impl<D: Driver> CallRunner<D> {
         }));
     }
 
-    /// Waits until what was put on record cannot be lost by a crash.
-    async fn records_are_kept(&mut self) {
-        let Some(unkept) = self.unkept.take() else { return };
-        match tokio::time::timeout(RECORD_LIMIT, unkept).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => warn!("an attempt could not be put on record"),
-            Err(_) => warn!(
-                limit_ms = RECORD_LIMIT.as_millis(),
-                "the disk does not take attempts in time; the call goes on"
-            ),
-        }
+    /// What is to be waited for before a step that follows from what was put on record.
+    const fn recorded(&mut self) -> Recorded {
+        Recorded::when(self.unkept.take())
     }
 }
 

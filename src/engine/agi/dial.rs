@@ -50,14 +50,14 @@ pub(super) fn whole_seconds(time: Duration) -> Duration {
 pub(super) async fn dial<S>(
     session: &mut Session<S>,
     arguments: &str,
-    ready: impl Future<Output = ()>,
+    ready: impl Future,
 ) -> Result<Outcome, agi::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     // The hash then shows this attempt alone, to us and to the dialer's own h. Where Asterisk has no such application it says
     // so in its log and goes on.
-    let (cleared, ()) = tokio::join!(session.execute("HangupCauseClear", ""), ready);
+    let (cleared, _ready) = tokio::join!(session.execute("HangupCauseClear", ""), ready);
     cleared?;
     session.execute_patiently("Dial", arguments).await?;
     let mut outcome = Outcome::read(&session.evaluate(LEFT_BY_DIAL).await?);

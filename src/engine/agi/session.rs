@@ -20,7 +20,7 @@ use super::sidecar::{Sidecar, Sign, Watch};
 use crate::agi::{self, Session};
 use crate::ari::{self, Dialplan, HangupReason};
 use crate::call::{Indication, Input, LegEvent, LegId, LegSpec};
-use crate::engine::{CallerEntry, Driver};
+use crate::engine::{CallerEntry, Driver, Recorded};
 use crate::verdict::{AbandonReason, DialerResult, Progress, SipReply};
 
 /// What the session is doing. One command at a time; while one runs, the session is inside its future.
@@ -69,8 +69,8 @@ pub(super) struct AgiDriver<S> {
     legs: BTreeMap<LegId, Leg>,
     /// The leg that `Dial()` is at.
     dialing: Option<LegId>,
-    /// The leg that waits for `Dial()` to come back.
-    next_leg: Option<LegSpec>,
+    /// The leg that waits for `Dial()` to come back, and for what led to it to be on record.
+    next_leg: Option<(LegSpec, Recorded)>,
     ending: Option<Ending>,
     left: Option<Left>,
     /// Names of channels that earlier attempts had.
@@ -113,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
     /// Gives the session its next work, if it is free and there is any.
     fn go_on(&mut self) {
         if self.answered_late
-            && let Some(spec) = self.next_leg.take()
+            && let Some((spec, _)) = self.next_leg.take()
         {
             let leg = spec.leg;
             let overtaken = self.new_leg(spec).attempted().overtaken();
@@ -122,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
         match std::mem::replace(&mut self.line, Line::Closed) {
             Line::Free(session) => match (self.ending.take(), self.next_leg.take()) {
                 (Some(ending), _) => self.line = Line::Busy(Box::pin(self.end(session, ending))),
-                (None, Some(spec)) => self.line = Line::Busy(self.dial(session, spec)),
+                (None, Some((spec, recorded))) => self.line = Line::Busy(self.dial(session, spec, recorded)),
                 (None, None) => self.line = Line::Free(session),
             },
             Line::Closed => {
@@ -152,7 +152,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
         }
     }
 
-    fn dial(&mut self, mut session: Session<S>, spec: LegSpec) -> BoxFuture<'static, (Session<S>, LineDone)> {
+    fn dial(
+        &mut self,
+        mut session: Session<S>,
+        spec: LegSpec,
+        recorded: Recorded,
+    ) -> BoxFuture<'static, (Session<S>, LineDone)> {
         let id = spec.leg;
         let leg = self.new_leg(spec);
         let mut arguments = dial_arguments(&leg.spec.dial_string, leg.timeout, &self.caller.options);
@@ -164,7 +169,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
         self.dialing = Some(id);
         self.inputs.push_back(Input::Leg(id, LegEvent::Started));
         self.look();
-        let ready = self.watch.ready();
+        let watched = self.watch.ready();
+        let ready = async { tokio::join!(watched, recorded.wait()) };
         Box::pin(async move {
             let outcome = dial::dial(&mut session, &arguments, ready).await;
             (session, LineDone::Dialled(id, outcome))
@@ -273,8 +279,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S> {
-    fn start_leg(&mut self, spec: LegSpec) {
-        self.next_leg = Some(spec);
+    fn start_leg(&mut self, spec: LegSpec, recorded: Recorded) {
+        self.next_leg = Some((spec, recorded));
         self.go_on();
     }
 

@@ -20,7 +20,7 @@ use crate::ari::{self, Capabilities, Channel, Client};
 use crate::call::{Indication, Input, LegEvent, LegId, LegSpec};
 use crate::carrier::{AfterDial, Technology};
 use crate::config::EarlyMedia;
-use crate::engine::{CallerEntry, DialerContract, Driver};
+use crate::engine::{CallerEntry, DialerContract, Driver, Recorded};
 use crate::verdict::{AbandonReason, DialStatus, DialerResult, SipReply};
 
 use super::execute::{self, Label, Variable, dialplan_safe};
@@ -171,7 +171,7 @@ impl StasisDriver {
     }
 
     /// Asks Asterisk for the leg; on an id that is taken the same leg is asked for again under the next one.
-    fn place(&mut self, id: LegId) {
+    fn place(&mut self, id: LegId, recorded: Recorded) {
         let Some(leg) = self.legs.get_mut(&id).filter(|_| !self.is_replaced) else {
             return;
         };
@@ -181,6 +181,7 @@ impl StasisDriver {
         self.register(&channel);
         let (ari, caller) = (self.tools.ari.clone(), self.caller.clone());
         self.beside(async move {
+            recorded.wait().await;
             let result = execute::place(&ari, &caller, &channel, &spec, placement).await;
             Done::Placed(id, Box::new(result))
         });
@@ -230,7 +231,7 @@ impl StasisDriver {
                 }
             }
             Done::LegTaken(id) => self.leg_gone(id, LegEvent::Taken),
-            Done::PlaceAgain(id) => self.place(id),
+            Done::PlaceAgain(id) => self.place(id, Recorded::default()),
             Done::LegSeen(id, channel) => self.catch_up(id, &channel),
             Done::Checked => self.inputs.push_back(Input::EngineBack),
             Done::Tidied => {}
@@ -256,7 +257,7 @@ impl StasisDriver {
                 let taken = leg.channel.clone();
                 warn!(leg = taken, "channel id is taken, taking the next");
                 self.unregister(&taken);
-                self.place(id);
+                self.place(id, Recorded::default());
             }
             Err(error @ ari::Error::NotSent { .. }) if leg.requests < PLACE_TRIES && leg.abandoned.is_none() => {
                 debug!(leg = %id, %error, "asking again");
@@ -310,14 +311,14 @@ impl StasisDriver {
 }
 
 impl Driver for StasisDriver {
-    fn start_leg(&mut self, spec: LegSpec) {
+    fn start_leg(&mut self, spec: LegSpec, recorded: Recorded) {
         let id = spec.leg;
         let placement = match self.wants_early_media(spec.technology) {
             true => Placement::InBridge,
             false => Placement::Originated,
         };
         self.legs.insert(id, Leg::new(String::new(), spec, placement));
-        self.place(id);
+        self.place(id, recorded);
         if self.tech_told {
             // It was the response of the leg before.
             self.leave_word(String::new());
