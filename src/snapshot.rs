@@ -100,11 +100,7 @@ pub enum RouteError {
 pub async fn read(store: &Store, settings: &Arc<Settings>) -> Result<Snapshot, StoreError> {
     let tables = store.routing_tables().await?;
     let settings = Arc::clone(settings);
-    let made = tokio::task::spawn_blocking(move || Snapshot::new(tables, &settings)).await;
-    // Fails only while the process goes down.
-    made.map_err(|_| StoreError::Closed {
-        url: store.url().clone(),
-    })
+    store.in_its_thread(move || Snapshot::new(tables, &settings)).await
 }
 
 impl Snapshot {

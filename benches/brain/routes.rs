@@ -56,7 +56,7 @@ fn routes() -> Vec<Route> {
         let number_match = match nth {
             0..3 => NumberMatch::Any,
             3..20 => NumberMatch::parse("pattern", &format!("_1{}XXNXXXXXX", 2 + nth % 8)).expect("a pattern"),
-            _ => NumberMatch::Prefix(format!("1{}", 200_000 + nth * 160).into()),
+            _ => NumberMatch::Prefix(format!("1{}", 200_000 + nth * 160).as_str().into()),
         };
         Route {
             id,

@@ -3,7 +3,7 @@
 //! One task looks at them regularly, and reads them at once when it is asked to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -12,6 +12,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, info, warn};
 
 use crate::ari::Client;
+use crate::config::Settings;
 use crate::control::RefreshError;
 use crate::engine::{Door, HealthDesk, now};
 use crate::routing::RouteTable;
@@ -100,7 +101,7 @@ impl Tables {
     pub(super) fn snapshots(&self) -> Snapshots {
         Snapshots {
             published: self.published.clone(),
-            last: None,
+            last: Weak::new(),
         }
     }
 
@@ -114,7 +115,8 @@ impl Tables {
 #[derive(Debug)]
 pub(super) struct Snapshots {
     published: watch::Receiver<Published>,
-    last: Option<Arc<Snapshot>>,
+    /// Tells which one it was, and does not keep it.
+    last: Weak<Snapshot>,
 }
 
 impl Snapshots {
@@ -122,14 +124,21 @@ impl Snapshots {
     /// nothing.
     pub(super) async fn next(&mut self) -> Option<Arc<Snapshot>> {
         loop {
-            // The books of how fresh it is change each second.
-            let snapshot = Arc::clone(&self.published.borrow_and_update().snapshot);
-            if self.last.as_ref().is_none_or(|last| !Arc::ptr_eq(last, &snapshot)) {
-                self.last = Some(Arc::clone(&snapshot));
+            if let Some(snapshot) = self.unseen() {
                 return Some(snapshot);
             }
             self.published.changed().await.ok()?;
         }
+    }
+
+    /// The books of how fresh a snapshot is change each second, it itself seldom. None is held while the next is waited for: an
+    /// old table would stay until this task has its turn.
+    fn unseen(&mut self) -> Option<Arc<Snapshot>> {
+        let published = self.published.borrow_and_update();
+        let this = Arc::downgrade(&published.snapshot);
+        let is_unseen = !self.last.ptr_eq(&this);
+        self.last = this;
+        is_unseen.then(|| Arc::clone(&published.snapshot))
     }
 }
 
@@ -169,7 +178,7 @@ impl Reader {
         let (had_carriers, had_campaigns) = (!tables.carriers.is_empty(), !tables.campaigns.is_empty());
         let carriers = Snapshot::carrier_table(&tables, &settings);
         let served = ServedCarriers::first(&carriers);
-        let snapshot = Snapshot::with_carriers(tables, carriers, &served, &settings);
+        let (snapshot, served) = make(&store, tables, carriers, served, settings).await?;
         tell(&snapshot, &ServedCarriers::default());
         door.set_limits(snapshot.limits.clone());
         health.set_carriers(snapshot.operator_settings()).await;
@@ -243,15 +252,24 @@ impl Reader {
         };
         let served = self.served.after(&carriers, &asterisk_has, now().wall_ms);
         if look == Look::AtOnce || tables.fingerprint != fingerprint || served != self.served {
-            self.publish(tables, carriers, served).await;
+            self.publish(tables, carriers, served, settings).await?;
+        } else {
+            self.store.in_its_thread(move || drop(tables)).await?;
         }
         Ok(())
     }
 
-    async fn publish(&mut self, tables: RoutingTables, carriers: CarrierTable, served: ServedCarriers) {
+    /// When this returns, calls go by the tables, and what they went by before is gone.
+    async fn publish(
+        &mut self,
+        tables: RoutingTables,
+        carriers: CarrierTable,
+        served: ServedCarriers,
+        settings: Arc<Settings>,
+    ) -> Result<(), StoreError> {
         self.had_carriers = !tables.carriers.is_empty();
         self.had_campaigns = !tables.campaigns.is_empty();
-        let snapshot = Snapshot::with_carriers(tables, carriers, &served, &self.settings.load());
+        let (snapshot, served) = make(&self.store, tables, carriers, served, settings).await?;
         tell(&snapshot, &self.served);
         self.served = served;
         self.live.door.set_limits(snapshot.limits.clone());
@@ -259,10 +277,12 @@ impl Reader {
         self.live.policies.store(Arc::clone(&snapshot.policies));
         self.live.routes.store(Arc::clone(&snapshot.table));
         self.live.timeouts.store(Arc::clone(&snapshot.dial_timeouts));
+        let mut other = Arc::new(snapshot);
         self.publish.send_modify(|published| {
-            published.snapshot = Arc::new(snapshot);
+            std::mem::swap(&mut published.snapshot, &mut other);
             published.read_ms = now().wall_ms;
         });
+        self.store.in_its_thread(move || drop(other)).await
     }
 
     /// Keeps the books of how fresh the tables are, and tells when that changes.
@@ -301,6 +321,21 @@ impl Reader {
     }
 }
 
+/// Makes what calls are routed by of the rows, where no call waits.
+async fn make(
+    store: &Store,
+    tables: RoutingTables,
+    carriers: CarrierTable,
+    served: ServedCarriers,
+    settings: Arc<Settings>,
+) -> Result<(Snapshot, ServedCarriers), StoreError> {
+    let make = move || {
+        let snapshot = Snapshot::with_carriers(tables, carriers, &served, &settings);
+        (snapshot, served)
+    };
+    store.in_its_thread(make).await
+}
+
 /// Tells what was read, and which carriers are not as they were `before`.
 fn tell(snapshot: &Snapshot, before: &ServedCarriers) {
     for problem in &snapshot.carrier_problems {
@@ -337,4 +372,56 @@ async fn ask_for(asterisk: &Client, peers: BTreeSet<PeerName>) -> BTreeMap<PeerN
         }
     }
     answers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Source};
+    use crate::health::HealthBoard;
+    use crate::store::IfMissing;
+
+    #[tokio::test]
+    async fn what_was_read_before_is_gone_when_a_reload_is_done() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let file = directory.path().join("crankback.toml");
+        let database = directory.path().join("crankback.db");
+        let text = format!(
+            "[store]\nurl = \"sqlite://{}\"\n[server]\nip = \"10.0.0.7\"\n[ari]\nusername = \"a\"\npassword = \"b\"\n",
+            database.display()
+        );
+        std::fs::write(&file, text).expect("the configuration is written");
+        let alone = [("CRANKBACK_ASTGUICLIENT".to_owned(), String::new())];
+        let settings = config::load(&Source::File(file), alone).expect("is complete");
+        let store = Store::open(&settings.store.url, IfMissing::Create)
+            .await
+            .expect("opens");
+        let health = HealthDesk::open(HealthBoard::new(settings.health.settings()), settings.health.steering);
+        let connection = settings.ari.connection().expect("is usable");
+        let asterisk = Client::new(&connection).expect("is usable");
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        let (mut reader, live) = Reader::load(store, settings, Door::open(), health)
+            .await
+            .expect("reads");
+
+        // Somebody who has seen the first and waits for the next.
+        let mut snapshots = Snapshots {
+            published: reader.publish.subscribe(),
+            last: Weak::new(),
+        };
+        let seen = snapshots.next().await.expect("is there");
+        let (first, table) = (Arc::downgrade(&seen), Arc::downgrade(&seen.table));
+        drop(seen);
+        let mut next = Box::pin(snapshots.next());
+        tokio::select! {
+            biased;
+            _ = &mut next => panic!("nothing is new"),
+            () = std::future::ready(()) => {}
+        }
+        reader.look(&asterisk, Look::AtOnce).await.expect("reads");
+
+        assert_eq!((first.strong_count(), table.strong_count()), (0, 0));
+        let next = next.await.expect("is there");
+        assert!(Arc::ptr_eq(&next.table, &live.routes.load_full()));
+    }
 }

@@ -15,7 +15,7 @@ pub(super) struct RouteIndex {
 impl RouteIndex {
     /// Takes a route in; it is found after [`RouteIndex::finish`].
     pub(super) fn insert(&mut self, position: u32, number_match: &NumberMatch) {
-        let key = NumberKey::of(number_match.literal_prefix());
+        let key = number_match.key();
         if !self.key_lengths.contains(&key.length()) {
             self.key_lengths.push(key.length());
         }

@@ -1,5 +1,7 @@
 //! What a number or a prefix begins with, as one integer: prefixes are found by comparing integers.
 
+use std::fmt::{self, Write};
+
 /// The first characters of a text, four bits each, the first in the highest; nothing behind the last.
 ///
 /// Holds digits, `+`, `*` and `#`, at most sixteen of them, and ends before anything else. Two texts with the same key may
@@ -17,6 +19,12 @@ impl NumberKey {
         Self(codes.fold(0, |key, (code, place)| key | code << (u64::BITS - 4 * place)))
     }
 
+    /// The key of a text that it holds whole.
+    pub(super) fn of_all(text: &str) -> Option<Self> {
+        let key = Self::of(text);
+        (key.length() as usize == text.len()).then_some(key)
+    }
+
     /// How many characters it holds.
     pub(super) const fn length(self) -> u32 {
         // No character has the code 0, so that the last one ends the key.
@@ -30,6 +38,13 @@ impl NumberKey {
     }
 }
 
+impl fmt::Display for NumberKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut codes = (1..=self.length()).map(|place| self.0 >> (u64::BITS - 4 * place) & 0xF);
+        codes.try_for_each(|code| f.write_char(character(code)))
+    }
+}
+
 /// Four bits for what numbers are made of.
 fn code(character: u8) -> Option<u64> {
     match character {
@@ -38,6 +53,16 @@ fn code(character: u8) -> Option<u64> {
         b'*' => Some(12),
         b'#' => Some(13),
         _ => None,
+    }
+}
+
+/// The character that these four bits stand for.
+fn character(code: u64) -> char {
+    match code {
+        11 => '+',
+        12 => '*',
+        13 => '#',
+        digit => char::from(b'0' + digit as u8 - 1),
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::asterisk_conf::{Pattern, PatternError};
 use crate::carrier::{CarrierId, NumberFormat};
 
+use super::number_key::NumberKey;
+use super::prefix::Prefix;
 use super::schedule::Schedule;
 
 /// One row of the operator's routes. There may be a hundred thousand: what few of them have is boxed, what many have in common
@@ -40,7 +42,7 @@ pub enum NumberMatch {
     /// Every number.
     Any,
     /// Numbers that start with these characters.
-    Prefix(Box<str>),
+    Prefix(Prefix),
     /// Numbers that match an Asterisk pattern.
     Pattern(Box<Pattern>),
 }
@@ -147,17 +149,17 @@ impl NumberMatch {
     pub fn matches(&self, number: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Prefix(prefix) => number.starts_with(&**prefix),
+            Self::Prefix(prefix) => prefix.starts(number),
             Self::Pattern(pattern) => pattern.matches(number),
         }
     }
 
-    /// The characters that every number of this match starts with.
-    pub(super) fn literal_prefix(&self) -> &str {
+    /// The key of what every number of this match starts with.
+    pub(super) fn key(&self) -> NumberKey {
         match self {
-            Self::Any => "",
-            Self::Prefix(prefix) => prefix,
-            Self::Pattern(pattern) => pattern.literal_prefix(),
+            Self::Any => NumberKey::of(""),
+            Self::Prefix(prefix) => prefix.key(),
+            Self::Pattern(pattern) => NumberKey::of(pattern.literal_prefix()),
         }
     }
 }

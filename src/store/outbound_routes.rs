@@ -12,6 +12,11 @@ use super::transaction::{Row, SharedTexts, Transaction, Value, whole};
 const COLUMNS: &str = "id, entry_carrier_id, campaign_id, match_type, match_text, carrier_id, priority, weight, cost, schedule, \
                        strip_prefix, add_prefix, enabled";
 
+/// There is room for at least so much. Above it glibc's malloc takes each block from the kernel, and gives back what is freed of it;
+/// below it that ends when the first block has been freed, and from then on it keeps what tables leave. Room that is never
+/// written to takes no memory.
+const ROOM_BYTES: usize = 32 << 20;
+
 pub(super) const TABLE: OwnTable = OwnTable {
     name: "crankback_outbound_routes",
     columns: COLUMNS,
@@ -175,7 +180,8 @@ pub(super) fn list(transaction: &mut dyn Transaction) -> Result<Vec<RouteRow>, S
     // Room for all of them from the start: what a list leaves behind as it grows would stay with the process.
     let counted = transaction.query("SELECT COUNT(*) AS routes FROM crankback_outbound_routes", &[])?;
     let count = counted.first().map_or(Ok(0), |row| row.integer("routes"))?;
-    let (mut routes, mut texts) = (Vec::with_capacity(count), SharedTexts::default());
+    let room = count.max(ROOM_BYTES / size_of::<RouteRow>() + 1);
+    let (mut routes, mut texts) = (Vec::with_capacity(room), SharedTexts::default());
     let sql = format!("SELECT {COLUMNS} FROM crankback_outbound_routes ORDER BY id");
     transaction.for_each_row(&sql, &[], &mut |of_store| {
         routes.push(row(&of_store, &mut texts)?);

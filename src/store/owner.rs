@@ -98,6 +98,19 @@ impl Store {
         &self.url
     }
 
+    /// Lets the store's thread do `work`, behind what the database was asked before: what is big and made of rows is made, and
+    /// thrown away, where the rows are read. It takes tens of milliseconds, which no call then waits for; and memory that one table
+    /// leaves serves the next, because glibc's malloc keeps it for each thread by itself.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] when the thread has ended.
+    pub async fn in_its_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.perform(move |_| Ok(work())).await
+    }
+
     /// Runs `work`, which looks only. Somebody waits for it: it ends in good time, well or not.
     pub(super) async fn read<T: Send + 'static>(
         &self,

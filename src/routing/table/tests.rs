@@ -492,7 +492,7 @@ fn carriers_of_three_technologies_back_each_other_up() {
 fn a_hundred_thousand_routes_are_not_looked_at_one_by_one() {
     let numbered = |id: i64, entry: &str, prefix: String| Route {
         entry: Some(entry.into()),
-        number_match: NumberMatch::Prefix(prefix.into()),
+        number_match: NumberMatch::Prefix(prefix.as_str().into()),
         ..route(id, "B8", 1)
     };
     let own = (0..50_000).map(|n| numbered(n, "MAIN", format!("1{:07}", 2_000_000 + n * 10)));
