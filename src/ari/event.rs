@@ -188,7 +188,7 @@ struct Head<'a> {
 type Decoder = fn(&str) -> Result<Event, json::Failure>;
 
 fn decoded<T: DeserializeOwned>(text: &str, wrap: fn(T) -> Event) -> Result<Event, json::Failure> {
-    json::decode(text.as_bytes()).map(wrap)
+    json::decode(text).map(wrap)
 }
 
 /// The types that are decoded, with their decoders. The event filter and the counters follow this list.
@@ -228,7 +228,7 @@ impl Event {
     /// [`DecodeError`] when the text is no JSON object with a `type`, or when an event of a known type lacks what
     /// identifies it (the channel, the bridge) or holds a value of another kind.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        let head: Head<'_> = json::decode(text.as_bytes()).map_err(|failure| DecodeError::new("", failure))?;
+        let head: Head<'_> = json::decode(text).map_err(|failure| DecodeError::new("", failure))?;
         match DECODERS.iter().find(|(kind, _)| *kind == head.kind) {
             Some((kind, decoder)) => decoder(text).map_err(|failure| DecodeError::new(kind, failure)),
             None => Ok(Self::Other { kind: head.kind.into() }),

@@ -11,9 +11,9 @@ pub(super) struct Failure {
 }
 
 /// Decodes `text`. The path is worked out only after a failure, so success costs nothing extra.
-pub(super) fn decode<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Failure> {
-    serde_json::from_slice(text).map_err(|error| {
-        let mut deserializer = serde_json::Deserializer::from_slice(text);
+pub(super) fn decode<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
         match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
             Err(error) => Failure {
                 path: error.path().to_string(),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -28,8 +28,8 @@ pub struct Client {
 
 struct Shared {
     http: reqwest::Client,
-    /// For example `http://127.0.0.1:8088/ari`.
-    ari_url: String,
+    /// For example `http://127.0.0.1:8088/ari`; taken apart once, for all requests.
+    ari_url: Url,
     app: String,
     events: &'static [&'static str],
     limits: Limits,
@@ -40,7 +40,7 @@ struct Shared {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("ari_url", &self.shared.ari_url)
+            .field("ari_url", &self.shared.ari_url.as_str())
             .field("app", &self.shared.app)
             .finish_non_exhaustive()
     }
@@ -62,6 +62,9 @@ impl Client {
             // Plain HTTP must also work on a host without any CA certificates.
             http = http.tls_certs_only([]);
         }
+        let ari_url = Url::parse(&config.endpoint.ari_url()).map_err(|error| Error::Setup {
+            reason: error.to_string(),
+        })?;
         let http = http
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, authorization)]))
             .http1_only()
@@ -79,7 +82,7 @@ impl Client {
         Ok(Self {
             shared: Arc::new(Shared {
                 http,
-                ari_url: config.endpoint.ari_url(),
+                ari_url,
                 app: config.app.clone(),
                 events: config.events,
                 slots: Semaphore::new(limits.concurrent_requests),
@@ -111,10 +114,12 @@ impl Client {
     /// A request that has no method of its own here. Each element of `path` is one segment below `/ari`, percent-encoded.
     pub fn request<'a>(&'a self, operation: Operation<'a>, method: Method, path: &[&str]) -> Request<'a> {
         let mut url = self.shared.ari_url.clone();
+        let mut below = url.path().to_owned();
         for segment in path {
-            url.push('/');
-            push_encoded(&mut url, segment);
+            below.push('/');
+            push_encoded(&mut below, segment);
         }
+        url.set_path(&below);
         Request {
             client: self,
             operation,
@@ -191,8 +196,13 @@ impl Request<'_> {
         let (client, operation) = (self.client, self.operation);
         let _slot = client.slot(operation).await?;
         let response = self.respond().await?;
-        let text = body(operation, response).await?;
-        json::decode(&text).map_err(|failure| Error::Decode {
+        let answer = body(operation, response).await?;
+        let text = std::str::from_utf8(answer.as_ref()).map_err(|error| Error::Decode {
+            operation: operation.to_string(),
+            path: ".".to_owned(),
+            reason: error.to_string(),
+        })?;
+        json::decode(text).map_err(|failure| Error::Decode {
             operation: operation.to_string(),
             path: failure.path,
             reason: failure.reason,
@@ -226,7 +236,7 @@ impl Request<'_> {
             return Err(Error::Status {
                 operation: operation.to_string(),
                 code: status.as_u16(),
-                message: error_message(&text),
+                message: error_message(text.as_ref()),
             });
         }
         Ok(response)
@@ -251,12 +261,8 @@ impl Client {
     }
 }
 
-async fn body(operation: Operation<'_>, response: Response) -> Result<Vec<u8>, Error> {
-    response
-        .bytes()
-        .await
-        .map(Vec::from)
-        .map_err(|error| transport(operation, error))
+async fn body(operation: Operation<'_>, response: Response) -> Result<impl AsRef<[u8]> + Default, Error> {
+    response.bytes().await.map_err(|error| transport(operation, error))
 }
 
 /// Tells a request that never left from one whose answer was lost. What cannot be told counts as sent.
