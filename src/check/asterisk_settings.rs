@@ -6,6 +6,7 @@ use super::Report;
 use super::looking_glass::LookingGlass;
 use super::pjsip_object;
 use crate::ari::{self, Client, Limits, Operation};
+use crate::shipped;
 
 /// The edit that makes SIP codes visible; the line itself is in the shipped `ari.conf`.
 const SHOW_REPLIES: &str =
@@ -34,12 +35,18 @@ pub(super) async fn check(
     info: &ari::AsteriskInfo,
     report: &mut Report,
 ) -> Result<(), ari::Error> {
-    if glass.shows_replies() {
-        report.ok("ari.conf", "channelvars shows SIP responses");
-    } else {
-        let what = "channelvars does not show SIP responses: crankback decides by hangup causes alone, \
-                    and the dialer's carrier log has no SIP codes";
-        report.warning("ari.conf", what, Some(SHOW_REPLIES));
+    match glass.shows_replies() {
+        Some(entry) if shipped::ARI.contains(entry) => report.ok("ari.conf", "channelvars shows SIP responses"),
+        Some(_) => {
+            let what = "channelvars shows SIP responses by another line than the shipped one, which costs every call of this \
+                        Asterisk much less";
+            report.advise("ari.conf", what, SHOW_REPLIES);
+        }
+        None => {
+            let what = "channelvars does not show SIP responses: crankback decides by hangup causes alone, \
+                        and the dialer's carrier log has no SIP codes";
+            report.warning("ari.conf", what, Some(SHOW_REPLIES));
+        }
     }
     // ARI answers, so the file says that it is enabled; if that cannot be read, nothing can.
     if glass.setting("ari.conf", "general", "enabled").await?.is_none() {

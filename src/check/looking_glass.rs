@@ -17,8 +17,13 @@ use crate::verdict::SipReply;
 const APP: &str = "crankback-check";
 /// An extension that need not exist: the channel is never dialled.
 const ENDPOINT: &str = "Local/nobody@crankback-check";
-/// Shown by the `channelvars` line before (0) and after (1) the first SIP response; set, because no SIP response comes.
-const SHOWN: [(&str, &str); 2] = [("CB_RX_0", "SIP 299 Check"), ("CB_RX_1", "SIP 299 Check")];
+/// Shown by the `channelvars` line, which reads the variable that `CB_RX` names. An earlier line reads the others, before (0) and
+/// after (1) the first SIP response.
+const SHOWN: [(&str, &str); 3] = [
+    ("CB_RX_0", "SIP 299 Check"),
+    ("CB_RX_1", "SIP 299 Check"),
+    ("CB_RX", "CB_RX_1"),
+];
 /// How long the event connection and the channel may take to come up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -80,10 +85,11 @@ impl LookingGlass {
         }
     }
 
-    /// Whether `ari.conf` shows a leg's last SIP response, read in the way in which the engine reads it.
-    pub fn shows_replies(&self) -> bool {
-        let mut shown = self.channel.channelvars.values();
-        shown.any(|text| SipReply::parse(text).is_some())
+    /// The entry of `channelvars` in `ari.conf` that shows a leg's last SIP response.
+    pub fn shows_replies(&self) -> Option<&str> {
+        let mut shown = self.channel.channelvars.iter();
+        let (entry, _) = shown.find(|(_, text)| SipReply::parse(text).is_some())?;
+        Some(entry)
     }
 
     /// Whether the running dialplan has an extension.

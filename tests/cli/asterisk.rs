@@ -22,7 +22,7 @@ pub(super) async fn healthy_asterisk() -> String {
             let mut websocket = fake.websockets.recv().await.expect("the fake runs");
             let created = request(&fake, "POST /ari/channels/create").await;
             let id = created.line.split("channelId=").nth(1).expect("a channel id");
-            let channel = json!({ "id": id, "channelvars": { "EVAL(x)": "..SIP 299 Check" } });
+            let channel = json!({ "id": id, "channelvars": { "EVAL(${${CB_RX}})": "SIP 299 Check" } });
             for (kind, cause) in [
                 ("StasisStart", "POST /ari/channels/create"),
                 ("ChannelDestroyed", "DELETE /ari/channels/"),

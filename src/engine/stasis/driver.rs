@@ -1,24 +1,27 @@
-//! One call's hands on Asterisk: intents become ARI requests here, events become inputs in `driver/events.rs`.
+//! One call's hands on Asterisk: intents become ARI requests here, in `driver/placing.rs` and in `driver/ending.rs`, events become
+//! inputs in `driver/events.rs`.
 //!
 //! Requests on the caller go one after the other through a lane; requests on legs run beside it, so that a slow command on
 //! the caller (200 ms on Asterisk 16 while it is in no bridge) never delays a leg.
 
+mod ending;
 mod events;
 mod follow;
+mod placing;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{OnceCell, mpsc};
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use crate::ari::{self, Capabilities, Channel, Client};
 use crate::call::{Indication, Input, LegEvent, LegId, LegSpec};
-use crate::carrier::{AfterDial, Technology};
+use crate::carrier::AfterDial;
 use crate::config::EarlyMedia;
 use crate::engine::{CallerEntry, DialerContract, Driver, Recorded};
 use crate::verdict::{AbandonReason, DialStatus, DialerResult, SipReply};
@@ -38,10 +41,6 @@ pub(super) struct Tools {
     pub(super) registrations: mpsc::UnboundedSender<Registration>,
     pub(super) early_media: EarlyMedia,
 }
-
-/// How often one leg is asked for when the request does not get through or its id is taken.
-const PLACE_TRIES: u32 = 10;
-const PLACE_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// What an operation came to.
 enum Done {
@@ -64,6 +63,11 @@ pub(super) struct StasisDriver {
     caller: CallerEntry,
     after_dial: AfterDial,
     caller_is_here: bool,
+    /// The caller hung up when it was connected: its `h` hangs the leg up.
+    h_ends_leg: bool,
+    is_connected: bool,
+    /// The answered leg that a caller's `h` hangs up, and when that must have happened.
+    left_to_h: Option<(LegId, Instant)>,
     is_replaced: bool,
     released: bool,
     ring_indicated: bool,
@@ -118,6 +122,9 @@ impl StasisDriver {
             caller,
             after_dial,
             caller_is_here: true,
+            h_ends_leg: false,
+            is_connected: false,
+            left_to_h: None,
             is_replaced: false,
             released: false,
             ring_indicated: false,
@@ -161,44 +168,6 @@ impl StasisDriver {
         });
     }
 
-    fn wants_early_media(&self, technology: Technology) -> bool {
-        // chan_sip and chan_iax2 legs report some failures as frames, which would fail the caller inside a shared bridge.
-        self.tools.early_media == EarlyMedia::Auto
-            && self.caller.hears_before_answer()
-            && technology == Technology::Pjsip
-            && !self.caller.has_option('r')
-            && self.tools.capabilities.create_variables
-    }
-
-    /// Asks Asterisk for the leg; on an id that is taken the same leg is asked for again under the next one.
-    fn place(&mut self, id: LegId, recorded: Recorded) {
-        let Some(leg) = self.legs.get_mut(&id).filter(|_| !self.is_replaced) else {
-            return;
-        };
-        leg.requests += 1;
-        leg.channel = self.tools.contract.leg_identity(&self.caller);
-        let (channel, placement, spec) = (leg.channel.clone(), leg.placement, leg.spec.clone());
-        self.register(&channel);
-        let (ari, caller) = (self.tools.ari.clone(), self.caller.clone());
-        self.beside(async move {
-            recorded.wait().await;
-            let result = execute::place(&ari, &caller, &channel, &spec, placement).await;
-            Done::Placed(id, Box::new(result))
-        });
-    }
-
-    /// Nothing of a leg is left for us.
-    fn leg_gone(&mut self, id: LegId, event: LegEvent) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        if leg.phase == Phase::Gone {
-            return;
-        }
-        leg.phase = Phase::Gone;
-        let channel = leg.channel.clone();
-        self.unregister(&channel);
-        self.inputs.push_back(Input::Leg(id, event));
-    }
-
     fn done(&mut self, done: Done) {
         match done {
             Done::Placed(id, result) => self.placed(id, *result),
@@ -221,7 +190,10 @@ impl StasisDriver {
                     self.inputs.push_back(Input::Leg(id, LegEvent::Silent));
                 }
             }
-            Done::Connected(id) => self.inputs.push_back(Input::Leg(id, LegEvent::Connected)),
+            Done::Connected(id) => {
+                self.is_connected = true;
+                self.inputs.push_back(Input::Leg(id, LegEvent::Connected));
+            }
             Done::Released => self.released = true,
             Done::CallerMissing => self.caller_gone(),
             Done::LegMissing(id) => {
@@ -236,61 +208,6 @@ impl StasisDriver {
             Done::Checked => self.inputs.push_back(Input::EngineBack),
             Done::Tidied => {}
         }
-    }
-
-    fn placed(&mut self, id: LegId, result: Result<Channel, ari::Error>) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        match result {
-            Ok(channel) => {
-                if leg.phase == Phase::Asked {
-                    leg.phase = Phase::Out;
-                    leg.see(&channel);
-                }
-                if leg.abandoned.is_some() {
-                    self.hang_up(id);
-                } else {
-                    self.tell_of_start(id);
-                }
-                self.inputs.push_back(Input::Leg(id, LegEvent::Started));
-            }
-            Err(error) if error.status() == Some(409) && leg.requests < PLACE_TRIES && leg.abandoned.is_none() => {
-                let taken = leg.channel.clone();
-                warn!(leg = taken, "channel id is taken, taking the next");
-                self.unregister(&taken);
-                self.place(id, Recorded::default());
-            }
-            Err(error @ ari::Error::NotSent { .. }) if leg.requests < PLACE_TRIES && leg.abandoned.is_none() => {
-                debug!(leg = %id, %error, "asking again");
-                self.beside(async move {
-                    tokio::time::sleep(PLACE_AGAIN_AFTER).await;
-                    Done::PlaceAgain(id)
-                });
-            }
-            Err(error @ ari::Error::OutcomeUnknown { .. }) => {
-                warn!(leg = %id, %error, "finding out whether the leg was created");
-                let (ari, channel) = (self.tools.ari.clone(), leg.channel.clone());
-                self.beside(async move {
-                    match execute::find_out(&ari, &channel).await {
-                        Some(channel) => Done::LegSeen(id, Box::new(channel)),
-                        None => Done::LegMissing(id),
-                    }
-                });
-            }
-            Err(error) => {
-                info!(carrier = %leg.spec.carrier, %error, "leg not created");
-                let evidence = translate::refused(leg.spec.technology, leg.started);
-                self.leg_gone(id, LegEvent::Ended(evidence));
-            }
-        }
-    }
-
-    fn hang_up(&self, id: LegId) {
-        let Some(leg) = self.legs.get(&id) else { return };
-        let (ari, channel) = (self.tools.ari.clone(), leg.channel.clone());
-        self.beside(async move {
-            execute::hang_up(&ari, &channel).await;
-            Done::Tidied
-        });
     }
 
     /// Tells the caller of the last response: if it hangs up now, its `h` runs before anything more can be told.
@@ -334,24 +251,7 @@ impl Driver for StasisDriver {
     }
 
     fn abandon_leg(&mut self, id: LegId, reason: AbandonReason) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        leg.abandoned = Some(reason);
-        match leg.phase {
-            // The request is on its way: what comes back is hung up.
-            Phase::Asked | Phase::Gone => {}
-            Phase::Out => self.hang_up(id),
-            Phase::Up if reason == AbandonReason::LateAnswer => self.hang_up(id),
-            // It may have been redirected away in this instant, and then it is a customer.
-            Phase::Up => {
-                let (ari, channel, home) = (self.tools.ari.clone(), leg.channel.clone(), leg.context.clone());
-                self.beside(async move {
-                    match execute::end_unless_taken(&ari, &channel, &home).await {
-                        true => Done::LegTaken(id),
-                        false => Done::Tidied,
-                    }
-                });
-            }
-        }
+        self.abandon(id, reason);
     }
 
     fn connect(&mut self, id: LegId) {
@@ -455,8 +355,13 @@ impl Driver for StasisDriver {
         if let Some(input) = self.inputs.pop_front() {
             return Some(input);
         }
+        let left_to_h = self.left_to_h;
         tokio::select! {
             done = self.lane.next() => self.done(done),
+            id = ending::past(left_to_h) => {
+                self.left_to_h = None;
+                self.end(id);
+            }
             Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done),
             Some(event) = self.mailbox.recv() => match event {
                 CallEvent::Ari(event) => self.event(&event),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::ari::{self, AddChannel, Capabilities, Channel, Client, ContinueInDialplan, HangupReason};
+use crate::ari::{self, AddChannel, Capabilities, Channel, Client, ContinueInDialplan, EventSource, HangupReason};
 use crate::call::{LegSpec, Repair};
 use crate::carrier::Technology;
 use crate::engine::CallerEntry;
@@ -74,8 +74,13 @@ pub(super) async fn remove_bridge(ari: &Client, caller: &str) {
     log_unless_gone("remove", &bridge, ari.bridges().destroy(&bridge).await);
 }
 
-/// Evaluated by the `channelvars` entry of `ari.conf` on every event: the last SIP response of the leg.
-pub(super) const SHOW_REPLY: (&str, &str) = ("CB_RX_1", "${HANGUPCAUSE(${CHANNEL},tech)}");
+/// The last SIP response of the leg, in every event. The `channelvars` entry of `ari.conf` evaluates what `CB_RX` names, which
+/// names `CB_RX_1` once there is a response: before that `HANGUPCAUSE()` would log a warning. Variables that are set before
+/// `CB_RX` is are cheaper, for Asterisk evaluates it each time.
+pub(super) const SHOW_REPLY: [(&str, &str); 2] = [
+    ("CB_RX_1", "EVAL(${HANGUPCAUSE(${CHANNEL},tech)})"),
+    ("CB_RX", "EVAL(${${CB_RX_${EXISTS(${HANGUPCAUSE_KEYS()})}}})"),
+];
 /// Runs the `h` of the context in which a redirected leg ends; such a leg runs none by itself.
 const ON_HANGUP: (&str, &str) = ("CHANNEL(hangup_handler_push)", "crankback-leg,h,1");
 
@@ -102,7 +107,7 @@ pub(super) async fn place(
     placement: Placement,
 ) -> Result<Channel, ari::Error> {
     let app_args = translate::leg_arguments(&caller.channel_id, spec);
-    let mut variables = vec![SHOW_REPLY, ON_HANGUP, (ORIGIN, &app_args)];
+    let mut variables = vec![ON_HANGUP, (ORIGIN, &app_args)];
     variables.extend(repair(spec));
     match placement {
         Placement::Originated => {
@@ -110,6 +115,7 @@ pub(super) async fn place(
             let name = caller.caller_name.replace(['"', '\\'], "");
             let caller_id = format!("\"{name}\" <{}>", caller.caller_number);
             variables.push(NO_FORWARDING);
+            variables.extend(SHOW_REPLY);
             let leg = ari::Originate {
                 endpoint: &spec.dial_string,
                 app: ari.app(),
@@ -126,6 +132,7 @@ pub(super) async fn place(
         Placement::InBridge => {
             variables.push(("CALLERID(name)", &caller.caller_name));
             variables.push(("CALLERID(num)", &caller.caller_number));
+            variables.extend(SHOW_REPLY);
             let leg = ari::Create {
                 endpoint: &spec.dial_string,
                 app: ari.app(),
@@ -285,6 +292,16 @@ pub(super) async fn end_if_ours(ari: &Client, channel: &str) {
         label: None,
     };
     log_unless_gone("end", channel, ari.channels().continue_in_dialplan(channel, to).await);
+}
+
+/// A leg that is the dialer's now: Asterisk would write down for us all that happens to it, to its end.
+pub(super) async fn stop_watching(ari: &Client, channel: &str) {
+    let leg = EventSource::Channel(channel);
+    log_unless_gone(
+        "stop watching",
+        channel,
+        ari.applications().unsubscribe(ari.app(), leg).await,
+    );
 }
 
 /// Hangs up a leg that nobody else can have taken: it was never connected.

@@ -231,7 +231,8 @@ impl<'a> Ladder<'a> {
 
     async fn originate(&self) -> Result<Channel, ari::Error> {
         let caller_id = self.call.caller_id.as_ref().map(|number| format!("<{number}>"));
-        let variables = [SHOW_REPLY, NO_FORWARDING];
+        let mut variables = vec![NO_FORWARDING];
+        variables.extend(SHOW_REPLY);
         let leg = ari::Originate {
             endpoint: &self.call.dial_string,
             app: APP,

@@ -62,7 +62,12 @@ pub(super) fn caller_entry(channel: &Channel, args: &[String]) -> Option<CallerE
 
 /// The last SIP response of a leg: the one evaluated `channelvars` entry of `ari.conf` shows it on every event.
 pub(super) fn last_reply(leg: &Channel) -> Option<SipReply> {
-    leg.channelvars.values().find_map(|text| SipReply::parse(text))
+    // An `ari.conf` of before shows `..EVAL(SIP 180 Ringing)`.
+    let shown = |text: &str| {
+        let of_before = text.strip_prefix("..EVAL(").and_then(|text| text.strip_suffix(')'));
+        SipReply::parse(of_before.unwrap_or(text))
+    };
+    leg.channelvars.values().find_map(|text| shown(text))
 }
 
 /// The application arguments of a leg. They stay on its channel, so that another process can tell whose it is.
@@ -258,5 +263,11 @@ mod tests {
     #[test]
     fn sees_the_last_response_on_a_leg() {
         assert_eq!(last_reply(&channel("Ring")).map(|reply| reply.code), Some(180));
+        let mut leg = channel("Ring");
+        for shown in ["SIP 503 No Circuit (34)", "..EVAL(SIP 503 No Circuit (34))"] {
+            leg.channelvars = [("EVAL(x)".to_owned(), shown.to_owned())].into();
+            let phrase = last_reply(&leg).map(|reply| reply.phrase);
+            assert_eq!(phrase.as_deref(), Some("No Circuit (34)"), "{shown}");
+        }
     }
 }

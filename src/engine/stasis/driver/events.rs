@@ -22,7 +22,10 @@ impl StasisDriver {
                 Some(target) => self.redirected(&dial.peer, target, dial.forwarded.as_deref()),
                 None => self.dial(&dial.peer, &dial.dialstatus),
             },
-            Event::ChannelHangupRequest(request) if request.channel.id == self.caller.channel_id => self.caller_gone(),
+            Event::ChannelHangupRequest(request) if request.channel.id == self.caller.channel_id => {
+                self.h_ends_leg = self.is_connected;
+                self.caller_gone();
+            }
             Event::ChannelHangupRequest(request) => {
                 if let Some((_, leg)) = self.leg_of(&request.channel) {
                     leg.hangup_requested = true;
@@ -78,10 +81,11 @@ impl StasisDriver {
 
     /// A leg left our control without being hung up: the dialer redirected it away, it is a live customer.
     fn left(&mut self, channel: &Channel) {
+        let left_to_h = self.left_to_h.map(|(id, _)| id);
         if let Some((id, leg)) = self.leg_of(channel)
             && leg.phase == Phase::Up
             && !leg.hangup_requested
-            && leg.abandoned.is_none()
+            && (leg.abandoned.is_none() || left_to_h == Some(id))
         {
             info!(
                 leg = channel.name,
