@@ -225,7 +225,7 @@ impl Survivors {
                         // It has ended; or another Dial() has begun, which it must have ended before.
                         _ => return None,
                     },
-                    Seen::Lost => {}
+                    Seen::Lost | Seen::Sight(_) => {}
                     Seen::Back => break,
                 }
             }

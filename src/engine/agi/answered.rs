@@ -74,7 +74,7 @@ mod tests {
 
     async fn caller(options: &str) -> CallerEntry {
         let words = ["A", "9", "PJSIP/1@a", "", "", "", "1795226151.5", "Ring", options];
-        caller_entry(&prelude("dial", &words).await).expect("an entry")
+        caller_entry(&prelude("dial", &words).await).expect("an entry").0
     }
 
     #[tokio::test]

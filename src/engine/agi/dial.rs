@@ -14,6 +14,15 @@ use crate::verdict::{AbandonReason, EndedBy, Evidence, Progress, SipReply, Sourc
 const LEFT_BY_DIAL: &str = "${DIALSTATUS}\t${HANGUPCAUSE}\t${RINGTIME_MS}\t${PROGRESSTIME_MS}\t${HANGUPCAUSE_KEYS()}\t\
                             ${HANGUPCAUSE(${HANGUPCAUSE_KEYS()},tech)}";
 
+/// What the caller's hash of causes holds before an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Causes {
+    /// Nothing.
+    None,
+    /// Those of earlier legs, perhaps.
+    OfBefore,
+}
+
 /// What `Dial()` came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
@@ -50,14 +59,13 @@ pub(super) fn whole_seconds(time: Duration) -> Duration {
 pub(super) async fn dial<S>(
     session: &mut Session<S>,
     arguments: &str,
+    causes: Causes,
     ready: impl Future,
 ) -> Result<Outcome, agi::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // The hash then shows this attempt alone, to us and to the dialer's own h. Where Asterisk has no such application it says
-    // so in its log and goes on.
-    let (cleared, _ready) = tokio::join!(session.execute("HangupCauseClear", ""), ready);
+    let (cleared, _ready) = tokio::join!(clear(session, causes), ready);
     cleared?;
     session.execute_patiently("Dial", arguments).await?;
     let mut outcome = Outcome::read(&session.evaluate(LEFT_BY_DIAL).await?);
@@ -68,6 +76,18 @@ where
     }
     outcome.hung_up = session.is_hung_up();
     Ok(outcome)
+}
+
+/// Empties the hash of causes: it then shows the next attempt alone, to us and to the dialer's own h. Where Asterisk has no such
+/// application it says so in its log and goes on.
+async fn clear<S>(session: &mut Session<S>, causes: Causes) -> Result<(), agi::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match causes {
+        Causes::None => Ok(()),
+        Causes::OfBefore => session.execute("HangupCauseClear", "").await.map(drop),
+    }
 }
 
 impl Outcome {

@@ -1,14 +1,18 @@
 //! What the dialplan hands over: `AGI(agi://host/dial,carrier,extension,dial string,limit,campaign,answer time,start time,
-//! state,options)`.
+//! state,options,causes)`.
 
 use std::time::Duration;
 
+use super::dial::Causes;
 use crate::agi::Prelude;
 use crate::carrier::CarrierId;
 use crate::engine::CallerEntry;
 
-/// Reads the caller; `None` where it is not `asterisk/extensions-crankback.conf` that calls.
-pub(super) fn caller_entry(prelude: &Prelude) -> Option<CallerEntry> {
+/// The last argument where the caller's hash of causes is empty, and where it is not.
+const CAUSES: [(&str, Causes); 2] = [("fresh", Causes::None), ("dialled", Causes::OfBefore)];
+
+/// Reads the caller, and whether causes are in the way; `None` where it is not `asterisk/extensions-crankback.conf` that calls.
+pub(super) fn caller_entry(prelude: &Prelude) -> Option<(CallerEntry, Causes)> {
     let arguments = prelude.arguments();
     let [
         carrier,
@@ -28,7 +32,13 @@ pub(super) fn caller_entry(prelude: &Prelude) -> Option<CallerEntry> {
     if channel_id.is_empty() || carrier.is_empty() || dial_string.is_empty() || prelude.script() != "dial" {
         return None;
     }
-    Some(CallerEntry {
+    let told = options.split_last().and_then(|(last, options)| {
+        let (_, causes) = CAUSES.into_iter().find(|(word, _)| word == last)?;
+        Some((options, causes))
+    });
+    // The dialplan of before does not say.
+    let (options, causes) = told.unwrap_or((options, Causes::OfBefore));
+    let caller = CallerEntry {
         channel_name: prelude.text("channel").into_owned(),
         caller_name: prelude.caller_id("calleridname"),
         caller_number: prelude.caller_id("callerid"),
@@ -46,7 +56,8 @@ pub(super) fn caller_entry(prelude: &Prelude) -> Option<CallerEntry> {
         // The options of Dial() may contain commas.
         options: options.join(","),
         channel_id,
-    })
+    };
+    Some((caller, causes))
 }
 
 /// The epoch second of `1795226151.1`, also behind a system name: `dialer-7-1795226151.1`.
@@ -99,8 +110,10 @@ pub(super) mod tests {
             "Ring",
             "L(60000",
             "30000)To",
+            "fresh",
         ];
-        let entry = caller_entry(&prelude("dial", &words).await).expect("an entry");
+        let (entry, causes) = caller_entry(&prelude("dial", &words).await).expect("an entry");
+        assert_eq!(causes, Causes::None);
         assert_eq!(entry.options, "L(60000,30000)To");
         assert_eq!(entry.limit, Some(Duration::from_secs(26)));
         assert_eq!(entry.campaign.as_deref(), Some("TESTCAMP"));
@@ -122,10 +135,22 @@ pub(super) mod tests {
             "Up",
             "",
         ];
-        let entry = caller_entry(&prelude("dial", &words).await).expect("an entry");
+        let (entry, causes) = caller_entry(&prelude("dial", &words).await).expect("an entry");
         assert_eq!((entry.limit, entry.campaign, entry.is_up), (None, None, true));
+        assert_eq!(
+            (entry.options.as_str(), causes),
+            ("", Causes::OfBefore),
+            "the dialplan of before"
+        );
         assert_eq!(entry.answered_ms, Some(1_795_226_100_250));
         assert_eq!(entry.created_ms, 1_795_226_151_000);
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_was_dialled_for_has_causes() {
+        let words = ["A", "9", "PJSIP/1@a", "", "", "", "", "Ring", "To", "dialled"];
+        let (entry, causes) = caller_entry(&prelude("dial", &words).await).expect("an entry");
+        assert_eq!((entry.options.as_str(), causes), ("To", Causes::OfBefore));
     }
 
     #[tokio::test]

@@ -4,9 +4,9 @@
 //! early media, variables, times and `h` are Asterisk's, and a call outlives this process. What a response was is read from
 //! the caller's HANGUPCAUSE hash after each attempt.
 //!
-//! `Dial()` shows nothing while it runs. A side-car beside it, an ARI application that owns no channel, subscribes to each
-//! caller: it sees legs ring and answer, asks a silent leg for signs of life, and ends a leg that is given up. Without ARI
-//! calls go on without these, and are counted.
+//! `Dial()` shows nothing while it runs. A side-car beside it, an ARI application that owns no channel, looks at each leg that
+//! is out for a moment and then subscribes to its caller: it sees legs ring and answer, asks a silent leg for signs of life,
+//! and ends a leg that is given up. Without ARI calls go on without these, and are counted.
 //!
 //! How the runner's intents map: `connect` is done already when it comes, `indicate` is `Dial()`'s own business, a leg that is
 //! out of time is ended by the timeout that `Dial()` was given. Legs follow one another: the next one waits until `Dial()`
@@ -26,4 +26,4 @@ mod session;
 mod sidecar;
 
 pub use service::Service;
-pub use sidecar::{Counters, LegEnd, Seen, Sidecar, Watch};
+pub use sidecar::{Counters, FoundLeg, GivenUp, Glance, LegEnd, Seen, Sidecar, Sign, Watch};

@@ -4,6 +4,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{Instrument, error};
 
 use super::answered;
+use super::dial::Causes;
 use super::entry::caller_entry;
 use super::session::AgiDriver;
 use super::sidecar::Sidecar;
@@ -32,7 +33,7 @@ impl Service {
         if let Some(leg) = answered::leg(&prelude) {
             return self.calls.contract.before_answer(leg).await;
         }
-        let Some(caller) = caller_entry(&prelude) else {
+        let Some((caller, causes)) = caller_entry(&prelude) else {
             return error!(
                 channel = %prelude.text("channel"),
                 script = %prelude.script(),
@@ -46,10 +47,10 @@ impl Service {
         // Some kilobytes, for as long as people talk.
         drop(prelude);
         let span = caller.span(Engine::Agi);
-        self.carry(caller, session).instrument(span).await;
+        self.carry(caller, causes, session).instrument(span).await;
     }
 
-    async fn carry<S>(self, caller: CallerEntry, session: Session<S>)
+    async fn carry<S>(self, caller: CallerEntry, causes: Causes, session: Session<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -60,7 +61,7 @@ impl Service {
         let identity = caller.identity();
         let live = calls.live.begin(identity.clone(), now.wall_ms);
         let is_followed = calls.contract.follows_legs(&caller);
-        let driver = AgiDriver::new(caller, session, sidecar, is_followed);
+        let driver = AgiDriver::new(caller, causes, session, sidecar, is_followed);
         let _ended = calls.runner(call, driver, identity, live).run(commands).await;
     }
 }

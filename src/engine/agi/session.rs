@@ -4,7 +4,7 @@ mod leg;
 mod sightings;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -14,14 +14,17 @@ use tracing::{debug, info, warn};
 
 use self::leg::Leg;
 use super::answered;
-use super::dial::{self, Outcome, dial_arguments, whole_seconds};
+use super::dial::{self, Causes, Outcome, dial_arguments, whole_seconds};
 use super::ending::{Left, last_words};
-use super::sidecar::{Sidecar, Sign, Watch};
+use super::sidecar::{GivenUp, Glance, Seen, Sidecar, Watch};
 use crate::agi::{self, Session};
-use crate::ari::{self, Dialplan, HangupReason};
+use crate::ari::{self, HangupReason};
 use crate::call::{Indication, Input, LegEvent, LegId, LegSpec};
-use crate::engine::{CallerEntry, Driver, Recorded};
-use crate::verdict::{AbandonReason, DialerResult, Progress, SipReply};
+use crate::engine::{CallerEntry, Driver, Recorded, now};
+use crate::verdict::{AbandonReason, DialerResult, Evidence, Progress, SipReply};
+
+/// A leg is looked at first when it is so old. Most refusals have come back by then, and cost no more than their `Dial()`.
+const LOOK_AFTER: Duration = Duration::from_millis(250);
 
 /// What the session is doing. One command at a time; while one runs, the session is inside its future.
 enum Line<S> {
@@ -38,12 +41,12 @@ enum LineDone {
 /// What an ARI request came to.
 enum Done {
     /// The call asked.
-    Asked(LegId, Result<Sign, ari::Error>),
-    /// The side-car is back: what it missed.
-    CaughtUp(LegId, Result<Sign, ari::Error>),
+    Asked(LegId, Result<Glance, ari::Error>),
+    /// The leg was looked at once more.
+    Looked(LegId, Result<Glance, ari::Error>),
     Answer(LegId, Option<SipReply>),
-    /// `Dial()` has let go of an answered leg: it has ended, or the dialer has taken it.
-    LetGo(LegId, LegEvent),
+    /// `Dial()` has let go of an answered leg: it has ended, or the dialer has taken its channel.
+    LetGo(LegId, Option<String>, Evidence),
     Tidied,
 }
 
@@ -60,11 +63,16 @@ enum Ending {
 /// Carries one call out over FastAGI.
 pub(super) struct AgiDriver<S> {
     caller: CallerEntry,
+    /// What stands in its hash of causes.
+    causes: Causes,
     entered: Instant,
     /// The dialer has to know its legs.
     is_followed: bool,
     sidecar: Sidecar,
-    watch: Watch,
+    /// What the side-car sees, since a leg was out for long enough.
+    watch: Option<Watch>,
+    /// When the leg that is out is looked at.
+    look_at: Option<Instant>,
     line: Line<S>,
     legs: BTreeMap<LegId, Leg>,
     /// The leg that `Dial()` is at.
@@ -78,21 +86,33 @@ pub(super) struct AgiDriver<S> {
     /// A leg was answered after it had been given up. `Dial()` has connected it, so it is the call.
     answered_late: bool,
     caller_is_here: bool,
+    /// The leg that the side-car was asked to look at.
+    looked_for: Option<LegId>,
+    /// Nothing is known of the side-car but that it sees.
     is_watching: bool,
-    is_blind: bool,
+    /// As the call was told.
+    was_watching: bool,
     was_blind: bool,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     inputs: VecDeque<Input>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
-    pub(super) fn new(caller: CallerEntry, session: Session<S>, sidecar: Sidecar, is_followed: bool) -> Self {
+    pub(super) fn new(
+        caller: CallerEntry,
+        causes: Causes,
+        session: Session<S>,
+        sidecar: Sidecar,
+        is_followed: bool,
+    ) -> Self {
         Self {
-            watch: sidecar.watch(&caller.channel_id),
             caller,
+            causes,
             entered: Instant::now(),
             is_followed,
             sidecar,
+            watch: None,
+            look_at: None,
             line: Line::Free(session),
             legs: BTreeMap::new(),
             dialing: None,
@@ -102,8 +122,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             ended: Vec::new(),
             answered_late: false,
             caller_is_here: true,
+            looked_for: None,
             is_watching: true,
-            is_blind: false,
+            was_watching: true,
             was_blind: false,
             work: FuturesUnordered::new(),
             inputs: VecDeque::new(),
@@ -143,12 +164,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
         });
         Leg {
             spec,
-            started: Instant::now(),
+            started: now(),
             timeout,
-            channel: None,
-            place: Dialplan::default(),
+            found: None,
             abandoned: None,
-            is_unwatched: !self.is_watching,
         }
     }
 
@@ -167,12 +186,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
         }
         self.legs.insert(id, leg);
         self.dialing = Some(id);
+        self.look_at = Some(Instant::now() + LOOK_AFTER);
         self.inputs.push_back(Input::Leg(id, LegEvent::Started));
-        self.look();
-        let watched = self.watch.ready();
-        let ready = async { tokio::join!(watched, recorded.wait()) };
+        let causes = std::mem::replace(&mut self.causes, Causes::OfBefore);
         Box::pin(async move {
-            let outcome = dial::dial(&mut session, &arguments, ready).await;
+            let outcome = dial::dial(&mut session, &arguments, causes, recorded.wait()).await;
             (session, LineDone::Dialled(id, outcome))
         })
     }
@@ -180,6 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
     /// `Dial()` has come back.
     fn dialled(&mut self, id: LegId, result: Result<Outcome, agi::Error>) {
         self.dialing = None;
+        self.look_at = None;
         let Some(leg) = self.legs.get(&id) else { return };
         let outcome = match result {
             Ok(outcome) => outcome,
@@ -198,7 +217,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             Some(AbandonReason::NoResponse | AbandonReason::NoProgress)
         );
         let evidence = outcome.evidence(&leg.attempted());
-        self.ended.extend(outcome.channels.iter().cloned());
+        let found = leg.found.as_ref().map(|leg| leg.name.clone());
+        self.ended.extend(outcome.channels.iter().cloned().chain(found));
         self.left = Some(Left {
             status: outcome.status.clone(),
             cause: outcome.cause,
@@ -209,19 +229,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             return self.caller_gone();
         }
         self.answered_late |= was_given_up && outcome.is_answered();
-        let ended = LegEvent::Ended(evidence);
-        match leg.channel.clone().filter(|_| outcome.is_answered()) {
-            Some(channel) => {
-                let (sidecar, place) = (self.sidecar.clone(), leg.place.clone());
-                self.work.push(Box::pin(async move {
-                    match sidecar.lives_on(&channel, &place).await {
-                        true => Done::LetGo(id, LegEvent::Taken),
-                        false => Done::LetGo(id, ended),
-                    }
-                }));
-            }
-            None => self.inputs.push_back(Input::Leg(id, ended)),
+        if !outcome.is_answered() || (leg.found.is_none() && !self.is_watching) {
+            return self.inputs.push_back(Input::Leg(id, LegEvent::Ended(evidence)));
         }
+        let (sidecar, caller) = (self.sidecar.clone(), self.caller.channel_id.clone());
+        let found = leg.channel().map(str::to_owned);
+        self.work.push(Box::pin(async move {
+            Done::LetGo(id, sidecar.lives_on(&caller, found).await, evidence)
+        }));
     }
 
     /// How far the leg of a caller that left had come: the side-car sees no responses.
@@ -236,9 +251,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
         self.inputs.push_back(Input::Leg(id, event));
     }
 
-    fn channel_of(&self, id: LegId) -> Option<(LegId, String)> {
-        let channel = self.legs.get(&id)?.channel.clone()?;
-        Some((id, channel))
+    /// Looks at the leg that is out.
+    fn glance(&mut self, leg: LegId, done: fn(LegId, Result<Glance, ari::Error>) -> Done) {
+        let (sidecar, caller) = (self.sidecar.clone(), self.caller.channel_id.clone());
+        self.work
+            .push(Box::pin(async move { done(leg, sidecar.glance(&caller).await) }));
     }
 
     fn caller_gone(&mut self) {
@@ -285,12 +302,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S>
     }
 
     fn ask_leg(&mut self, leg: LegId) {
-        let Some((_, channel)) = self.channel_of(leg).filter(|_| self.dialing == Some(leg)) else {
-            return;
-        };
-        let sidecar = self.sidecar.clone();
-        let ask = async move { Done::Asked(leg, sidecar.look_at(&channel).await) };
-        self.work.push(Box::pin(ask));
+        if self.dialing == Some(leg) {
+            self.glance(leg, Done::Asked);
+        }
     }
 
     fn abandon_leg(&mut self, id: LegId, reason: AbandonReason) {
@@ -307,16 +321,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S>
             // Dial() ends its leg itself when the caller hangs up. One that it has connected is the call.
             AbandonReason::OutOfTime | AbandonReason::CallerGone | AbandonReason::LateAnswer => return,
         };
-        match leg.channel.clone() {
-            Some(channel) if self.dialing == Some(id) => {
-                let sidecar = self.sidecar.clone();
-                self.work.push(Box::pin(async move {
-                    sidecar.end(&channel, reason).await;
-                    Done::Tidied
-                }));
-            }
-            Some(_) => {}
-            None => warn!(leg = %id, "a leg that is given up cannot be ended: its channel was not seen"),
+        if self.dialing == Some(id) {
+            let given_up = GivenUp {
+                caller: self.caller.channel_id.clone(),
+                caller_name: self.caller.caller_name.clone(),
+                dialled_ms: leg.started.wall_ms,
+                channel: leg.channel().map(str::to_owned),
+            };
+            let sidecar = self.sidecar.clone();
+            self.work.push(Box::pin(async move {
+                sidecar.end(given_up, reason).await;
+                Done::Tidied
+            }));
         }
     }
 
@@ -346,16 +362,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S>
             (session, done) = next_of(&mut self.line) => {
                 self.line = Line::Free(session);
                 match done {
-                    LineDone::Dialled(leg, result) => {
-                        self.dialled(leg, result);
-                        self.look();
-                    }
+                    LineDone::Dialled(leg, result) => self.dialled(leg, result),
                     LineDone::Ended => self.line = Line::Closed,
                 }
                 self.go_on();
             }
             Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done),
-            seen = self.watch.next() => self.seen(seen),
+            seen = next_seen(&mut self.watch) => self.seen(seen),
+            () = until(self.look_at) => self.look_at_leg(),
         }
         self.inputs.pop_front()
     }
@@ -370,7 +384,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S>
     }
 
     fn channel_id(&self, leg: LegId) -> Option<&str> {
-        self.legs.get(&leg)?.channel.as_deref()
+        self.legs.get(&leg)?.channel()
     }
 
     /// Dropping the session gives the caller back: at once, or when `Dial()` has come back.
@@ -382,5 +396,21 @@ async fn next_of<S>(line: &mut Line<S>) -> (Session<S>, LineDone) {
     match line {
         Line::Busy(command) => command.await,
         Line::Free(_) | Line::Closed => std::future::pending().await,
+    }
+}
+
+/// What the side-car sees next; never where nobody watches. Dropping the future loses nothing.
+async fn next_seen(watch: &mut Option<Watch>) -> Seen {
+    match watch {
+        Some(watch) => watch.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ends at that moment; never without one.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }

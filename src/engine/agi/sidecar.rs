@@ -1,20 +1,24 @@
 //! The ARI side: what `Dial()` does not tell while it runs.
 //!
 //! One task owns which caller belongs to which call. It subscribes to callers one by one: then Asterisk sends the `Dial`
-//! events of their legs, and nothing of anybody else. A subscription ends by itself with its channel. The same task follows
-//! legs that no session of ours dials to their ends.
+//! events of their legs, and nothing of anybody else. A subscription ends by itself with its channel. Every variable that is
+//! set on a subscribed caller costs Asterisk an event, and `Dial()` sets a dozen before it dials; so a caller is looked at
+//! first when its leg is a moment old. The same task follows legs that no session of ours dials to their ends.
 
 mod desk;
+mod glance;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use self::desk::{Desk, Registration};
-use crate::ari::{ChannelState, Client, Dialplan, Error, HangupReason, Notice};
+use self::glance::is_in_dials_hands;
+pub use self::glance::{FoundLeg, GivenUp, Glance, Sign};
+use crate::ari::{ChannelState, Client, Error, HangupReason, Notice};
 use crate::verdict::SipReply;
 
 /// What the side-car tells a call.
@@ -22,9 +26,11 @@ use crate::verdict::SipReply;
 pub enum Seen {
     /// A `Dial` event of one of its legs. Boxed: a mailbox has room for dozens of these from its first moment.
     Leg(Box<SeenLeg>),
+    /// The leg that is out was looked at: what came before, or in between.
+    Sight(Box<Glance>),
     /// From now on nothing is seen.
     Lost,
-    /// The caller is watched again; what happened in between was not seen.
+    /// The caller is watched again; what happened in between was not seen. A look follows.
     Back,
 }
 
@@ -35,26 +41,13 @@ pub struct SeenLeg {
     pub channel: String,
     /// The leg's channel name.
     pub name: String,
-    /// Where the channel is in the dialplan.
-    pub place: Dialplan,
     /// Empty at the beginning, then `RINGING`, `PROGRESS`, `ANSWER` or how the leg ended.
     pub status: String,
 }
 
-/// What a leg shows when it is looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
-    /// It is up; with its response, where that can be read.
-    Answered(Option<SipReply>),
-    /// The last response is a provisional one.
-    Provisional(SipReply),
-    /// Nothing has come back.
-    Silent,
-}
-
 /// Events that wait for one call.
 const MAILBOX: usize = 256;
-/// How long the first attempt waits for its caller to be watched.
+/// How long whoever asks for it waits for a caller to be watched.
 const SUBSCRIBE_LIMIT: Duration = Duration::from_millis(100);
 /// A leg that is given up is asked to go so often, with a pause in between.
 const END_TRIES: u32 = 5;
@@ -115,19 +108,28 @@ impl Sidecar {
 
     /// Begins to watch a caller.
     pub fn watch(&self, caller: &str) -> Watch {
-        let (call, seen) = mpsc::channel(MAILBOX);
         let (ready, is_ready) = oneshot::channel();
-        let caller = caller.to_owned();
-        let watch = Registration::Watch {
-            caller: caller.clone(),
-            call,
-            ready,
-        };
-        let _ = self.registrations.send(watch);
+        let registration = |caller, call| Registration::Watch { caller, call, ready };
+        self.register(caller, registration, Some(is_ready))
+    }
+
+    /// Looks at the leg that a caller dials, and begins to watch it unless it is answered.
+    pub(super) fn look(&self, caller: &str) -> Watch {
+        self.register(caller, |caller, call| Registration::Look { caller, call }, None)
+    }
+
+    fn register(
+        &self,
+        caller: &str,
+        registration: impl FnOnce(String, mpsc::Sender<Seen>) -> Registration,
+        is_ready: Option<oneshot::Receiver<()>>,
+    ) -> Watch {
+        let (call, seen) = mpsc::channel(MAILBOX);
+        let _ = self.registrations.send(registration(caller.to_owned(), call));
         Watch {
-            caller,
+            caller: caller.to_owned(),
             seen,
-            is_ready: Some(is_ready),
+            is_ready,
             registrations: self.registrations.clone(),
         }
     }
@@ -140,52 +142,48 @@ impl Sidecar {
         async move { ended.await.unwrap_or(LegEnd::Unseen) }
     }
 
-    /// How far a leg has come.
-    pub(super) async fn look_at(&self, leg: &str) -> Result<Sign, Error> {
-        let channels = self.ari.channels();
-        let channel = channels.get(leg).await?;
-        let name = channels.get_variable(leg, "HANGUPCAUSE_KEYS()").await?;
-        let reply = match name.filter(|name| !name.is_empty()) {
-            Some(name) => self.response(leg, &name).await,
-            None => None,
-        };
-        Ok(match (channel.state == ChannelState::Up, reply) {
-            (true, reply) => Sign::Answered(reply),
-            // A refusal on a living leg is an authentication challenge or an earlier address: silence since then.
-            (false, Some(reply)) if !reply.is_refusal() => Sign::Provisional(reply),
-            (false, Some(_) | None) => Sign::Silent,
-        })
+    /// How far the leg has come that a caller dials.
+    pub(super) async fn glance(&self, caller: &str) -> Result<Glance, Error> {
+        glance::glance(&self.ari, caller).await
     }
 
     /// The last response on a leg that has one, by its channel's id and name; `None` where it cannot be asked.
     pub(super) async fn response(&self, leg: &str, name: &str) -> Option<SipReply> {
-        let variable = format!("HANGUPCAUSE({name},tech)");
-        let text = self.ari.channels().get_variable(leg, &variable).await;
-        text.ok().flatten().as_deref().and_then(SipReply::parse)
+        glance::response(&self.ari, leg, name).await
     }
 
-    /// Whether a leg that `Dial()` has let go of lives on: the dialer has redirected it away from where it was.
-    pub(super) async fn lives_on(&self, leg: &str, was_at: &Dialplan) -> bool {
+    /// The answered leg of a caller, if it lives on although `Dial()` has let go of it: the dialer has redirected it away.
+    pub(super) async fn lives_on(&self, caller: &str, leg: Option<String>) -> Option<String> {
         let looks = async {
+            let leg = match leg {
+                Some(leg) => leg,
+                None => self.glance(caller).await.ok()?.leg?.channel,
+            };
             for _ in 0..LIST_LOOKS {
-                match self.ari.channels().get(leg).await {
-                    Ok(channel) if channel.dialplan != *was_at => return true,
+                match self.ari.channels().get(&leg).await {
                     // One that has just ended is listed a moment longer, and one that was just taken as it was before.
-                    Ok(_) => tokio::time::sleep(LIST_LAGS).await,
-                    Err(_) => return false,
+                    Ok(channel) if is_in_dials_hands(&channel) => tokio::time::sleep(LIST_LAGS).await,
+                    Ok(_) => break,
+                    Err(_) => return None,
                 }
             }
-            true
+            Some(leg)
         };
         // The caller waits meanwhile.
-        tokio::time::timeout(LIST_LIMIT, looks).await.unwrap_or(false)
+        tokio::time::timeout(LIST_LIMIT, looks).await.ok().flatten()
     }
 
-    /// Ends a leg that is given up, unless it has been answered: then `Dial()` has connected it. `Dial()` comes back with what
-    /// the reason stands for.
-    pub(super) async fn end(&self, leg: &str, reason: HangupReason) {
+    /// Ends a leg, unless it has been answered: then `Dial()` has connected it. `Dial()` comes back with what the reason stands
+    /// for.
+    pub(super) async fn end(&self, given_up: GivenUp, reason: HangupReason) {
+        let call = &given_up.caller;
+        let leg = match given_up.channel(&self.ari).await {
+            Ok(Some(leg)) => leg,
+            Ok(None) => return debug!(call, "a leg that is given up has no channel any more"),
+            Err(error) => return warn!(call, %error, "a leg that is given up was not found"),
+        };
         for _ in 0..END_TRIES {
-            match self.end_unless_up(leg, reason).await {
+            match self.end_unless_up(&leg, reason).await {
                 Err(error @ (Error::NotSent { .. } | Error::OutcomeUnknown { .. })) => {
                     warn!(leg, %error, "a leg that is given up could not be ended yet");
                     tokio::time::sleep(END_AGAIN_AFTER).await;

@@ -1,35 +1,36 @@
 //! One leg as the driver sees it: one `Dial()`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::ari::Dialplan;
-use crate::call::LegSpec;
+use crate::call::{LegSpec, Now};
 use crate::engine::agi::dial::Attempted;
+use crate::engine::agi::sidecar::FoundLeg;
 use crate::verdict::AbandonReason;
 
 /// One leg.
 #[derive(Debug)]
 pub(super) struct Leg {
     pub(super) spec: LegSpec,
-    pub(super) started: Instant,
+    pub(super) started: Now,
     /// What `Dial()` was given.
     pub(super) timeout: Option<Duration>,
-    /// Its channel's id, as soon as the side-car has seen it.
-    pub(super) channel: Option<String>,
-    /// Where its channel was in the dialplan when it was seen last: in the hands of `Dial()`.
-    pub(super) place: Dialplan,
+    /// Its channel, as soon as the side-car has seen it.
+    pub(super) found: Option<FoundLeg>,
     pub(super) abandoned: Option<AbandonReason>,
-    /// It was dialled, or its channel was made, while nobody watched.
-    pub(super) is_unwatched: bool,
 }
 
 impl Leg {
+    /// Its channel's id.
+    pub(super) fn channel(&self) -> Option<&str> {
+        Some(&self.found.as_ref()?.channel)
+    }
+
     pub(super) fn attempted(&self) -> Attempted {
         Attempted {
             technology: self.spec.technology,
-            started: self.started,
+            started: self.started.monotonic,
             timeout: self.timeout,
-            leg_was_seen: self.channel.is_some(),
+            leg_was_seen: self.found.is_some(),
         }
     }
 }

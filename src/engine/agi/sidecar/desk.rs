@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 
+use super::glance::{Sign, glance};
 use super::{LegEnd, Seen, SeenLeg};
 use crate::ari::{Client, Dial, Error, Event, EventSource, LostReason, Notice};
 
@@ -16,6 +17,8 @@ pub(super) enum Registration {
         call: mpsc::Sender<Seen>,
         ready: oneshot::Sender<()>,
     },
+    /// Tell a call how far the leg has come that its caller dials, and watch it unless it is answered already.
+    Look { caller: String, call: mpsc::Sender<Seen> },
     /// A caller cannot be watched.
     Failed { caller: String },
     /// A call needs no more: its leg was answered, and `Dial()` tells the rest. Its events cost Asterisk more than the request
@@ -79,7 +82,15 @@ impl Desk {
         match registration {
             Registration::Watch { caller, call, ready } => {
                 if self.connected {
-                    self.subscribe(caller.clone(), None, Some(ready));
+                    tokio::spawn(self.subscriber(&caller).watch(ready));
+                } else {
+                    tell(&call, Seen::Lost);
+                }
+                self.callers.insert(caller, call);
+            }
+            Registration::Look { caller, call } => {
+                if self.connected {
+                    tokio::spawn(self.subscriber(&caller).look(call.clone()));
                 } else {
                     tell(&call, Seen::Lost);
                 }
@@ -108,33 +119,12 @@ impl Desk {
         }
     }
 
-    /// Asks for a caller's events; then says so to its call, or to whoever waits.
-    fn subscribe(&self, caller: String, call: Option<mpsc::Sender<Seen>>, ready: Option<oneshot::Sender<()>>) {
-        let (ari, failures) = (self.ari.clone(), self.failures.clone());
-        tokio::spawn(async move {
-            match ari
-                .applications()
-                .subscribe(ari.app(), EventSource::Channel(&caller))
-                .await
-            {
-                Ok(()) => {
-                    if let Some(call) = call {
-                        tell(&call, Seen::Back);
-                    }
-                    if let Some(ready) = ready {
-                        let _ = ready.send(());
-                    }
-                }
-                Err(error) => {
-                    if !is_gone(&error) {
-                        warn!(call = caller, %error, "a caller cannot be watched: its legs have no guard");
-                    }
-                    if let Some(failures) = failures.upgrade() {
-                        let _ = failures.send(Registration::Failed { caller });
-                    }
-                }
-            }
-        });
+    fn subscriber(&self, caller: &str) -> Subscriber {
+        Subscriber {
+            ari: self.ari.clone(),
+            caller: caller.to_owned(),
+            desk: self.failures.clone(),
+        }
     }
 
     /// A subscription that stays because this fails ends with its channel.
@@ -182,7 +172,7 @@ impl Desk {
                 info!(calls = self.callers.len(), "legs of FastAGI calls are watched");
                 self.connected = true;
                 for (caller, call) in &self.callers {
-                    self.subscribe(caller.clone(), Some(call.clone()), None);
+                    tokio::spawn(self.subscriber(caller).watch_again(call.clone()));
                 }
                 for leg in self.legs.keys() {
                     self.follow(leg.clone());
@@ -220,7 +210,6 @@ impl Desk {
             let leg = SeenLeg {
                 channel: dial.peer.id,
                 name: dial.peer.name,
-                place: dial.peer.dialplan,
                 status: dial.dialstatus,
             };
             tell(call, Seen::Leg(Box::new(leg)));
@@ -231,6 +220,73 @@ impl Desk {
         self.connected = false;
         for call in self.callers.values() {
             tell(call, Seen::Lost);
+        }
+    }
+}
+
+/// What asks Asterisk for one caller's events.
+struct Subscriber {
+    ari: Client,
+    caller: String,
+    desk: mpsc::WeakUnboundedSender<Registration>,
+}
+
+impl Subscriber {
+    /// Asks for them, and says so to whoever waits.
+    async fn watch(self, ready: oneshot::Sender<()>) {
+        if self.subscribe().await {
+            let _ = ready.send(());
+        }
+    }
+
+    /// Asks for them after an interruption, and tells what was missed.
+    async fn watch_again(self, call: mpsc::Sender<Seen>) {
+        if self.subscribe().await {
+            tell(&call, Seen::Back);
+            self.tell_sight(&call).await;
+        }
+    }
+
+    /// Asks for them unless the leg is answered already: then there is nothing to wait for.
+    async fn look(self, call: mpsc::Sender<Seen>) {
+        if let Ok(sight) = glance(&self.ari, &self.caller).await
+            && matches!(sight.sign, Sign::Answered(_))
+        {
+            self.tell_desk(Registration::Forget {
+                caller: self.caller.clone(),
+            });
+            return tell(&call, Seen::Sight(Box::new(sight)));
+        }
+        if self.subscribe().await {
+            // What came before the subscription.
+            self.tell_sight(&call).await;
+        }
+    }
+
+    async fn tell_sight(&self, call: &mpsc::Sender<Seen>) {
+        match glance(&self.ari, &self.caller).await {
+            Ok(sight) => tell(call, Seen::Sight(Box::new(sight))),
+            Err(error) => debug!(call = self.caller, %error, "the leg could not be looked at"),
+        }
+    }
+
+    async fn subscribe(&self) -> bool {
+        let source = EventSource::Channel(&self.caller);
+        let subscribed = self.ari.applications().subscribe(self.ari.app(), source).await;
+        if let Err(error) = &subscribed {
+            if !is_gone(error) {
+                warn!(call = self.caller, %error, "a caller cannot be watched: its legs have no guard");
+            }
+            self.tell_desk(Registration::Failed {
+                caller: self.caller.clone(),
+            });
+        }
+        subscribed.is_ok()
+    }
+
+    fn tell_desk(&self, registration: Registration) {
+        if let Some(desk) = self.desk.upgrade() {
+            let _ = desk.send(registration);
         }
     }
 }

@@ -98,6 +98,7 @@ pub const ALL: &[Scenario] = scenarios![
     "404 dead number" Short => failures::dead_number,
     "silent primary" Short => silence::silent_primary,
     "100 then silence" Short => silence::trying_only,
+    "slow refusal, slow backup, a third carrier left" Short => silence::slow_backup,
     "given up by the dialer after 100 or nothing" Short => silence::given_up,
     "limits of its own: ring, set-up, attempts" Short => own_limits::all,
     "caller cancels while it rings" Short => ends::caller_cancels,

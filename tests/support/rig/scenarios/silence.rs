@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crankback::control::RouteAddedView;
+
 use super::super::super::agi_listener::AgiRecord;
 use super::super::super::dialer::{DEFAULT_CONTEXT, NATIVE_CONTEXT};
 use super::super::super::error::LabError;
-use super::super::super::sip::Script;
+use super::super::super::sip::{Answer, Refusal, Script};
 use super::super::report::Report;
 use super::super::{DIAL_TIMEOUT, Entry, Rig, SOON};
 use super::{ANSWERED, Expected, answers, auto_dial, finish, same_as_dial};
@@ -105,6 +107,37 @@ pub(super) async fn trying_only(rig: &mut Rig, report: &mut Report) -> Result<()
             wait >= limit - LEAD && wait <= limit + Duration::from_millis(500),
         );
     }
+    Ok(())
+}
+
+/// A backup that takes a second to say anything is within its guard, also behind a primary that took its time, and with one more
+/// carrier to go to.
+pub(super) async fn slow_backup(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let third: RouteAddedView = rig
+        .ask_crankback("route add --entry PRIMARY --carrier WIZARD --priority 3")
+        .await?;
+    let result = behind_a_slow_primary(rig, report).await;
+    // The cases after this one have one backup, whatever came of it here.
+    rig.crankback(&format!("route remove {}", third.route.id)).await?;
+    result
+}
+
+async fn behind_a_slow_primary(rig: &Rig, report: &mut Report) -> Result<(), LabError> {
+    let number = rig.number(Entry::Primary);
+    let refuses_late = Script::new().trying().after(Duration::from_millis(600));
+    let thinks = Script::new().after(Duration::from_secs(1)).trying();
+    let talks = Answer::with_rtp().hang_up_after(Duration::from_secs(1));
+    rig.primary
+        .on_number(&number.wire, refuses_late.finally(Refusal::code(503)));
+    rig.backup.on_number(&number.wire, thinks.finally(talks));
+    let call = auto_dial(rig, &number).await?;
+    let expected = Expected {
+        attempts: &[("PRIMARY", Some(503), "next"), ("BACKUP", Some(200), "stop")],
+        primary_invites: 1,
+        backup_invites: 1,
+        ..ANSWERED
+    };
+    finish(rig, report, &call.code, &number, &expected).await?;
     Ok(())
 }
 
