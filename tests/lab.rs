@@ -1,4 +1,5 @@
-//! Every case of the lab, on every Asterisk, with every engine: `cargo test --test lab`, or with part of a name.
+//! Every case of the lab, on every Asterisk, with every engine: `cargo test --test lab`, or with part of a name; `--list` shows the
+//! names.
 //!
 //! The cases of one Asterisk share it and run one after the other; the two Asterisks run side by side.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -21,6 +22,10 @@ async fn main() -> ExitCode {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let wanted = &wanted;
+    if std::env::args().any(|argument| argument == "--list") {
+        list(wanted);
+        return ExitCode::SUCCESS;
+    }
     let runs = [AsteriskVersion::V22, AsteriskVersion::V16].map(|version| {
         let runs = Engine::ALL.map(|engine| (engine, wanted_cases(wanted, engine, version)));
         own_runtime().spawn(async move {
@@ -60,9 +65,25 @@ async fn main() -> ExitCode {
     }
 }
 
+/// As the harness of other tests lists them.
+fn list(wanted: &[String]) {
+    for version in [AsteriskVersion::V22, AsteriskVersion::V16] {
+        for engine in Engine::ALL {
+            for case in wanted_cases(wanted, engine, version) {
+                println!("{}: test", name_of(engine, version, &case));
+            }
+        }
+    }
+}
+
+/// By which a case is asked for.
+fn name_of(engine: Engine, version: AsteriskVersion, case: &Scenario) -> String {
+    format!("{} {version} {}", engine.as_str(), case.name)
+}
+
 fn wanted_cases(wanted: &[String], engine: Engine, version: AsteriskVersion) -> Vec<Scenario> {
     let is_wanted = |case: &&Scenario| {
-        let name = format!("{} {version} {}", engine.as_str(), case.name);
+        let name = name_of(engine, version, case);
         wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()))
     };
     ALL.iter().filter(is_wanted).copied().collect()

@@ -8,7 +8,6 @@ pub(super) mod restarts;
 
 use std::time::{Duration, Instant};
 
-use crankback::store::AttemptFilter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -445,32 +444,6 @@ pub(super) async fn disabled(rig: &mut Rig, report: &mut Report) -> Result<(), L
 pub(super) async fn burst(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
     const PER_SECOND: usize = 10;
     begin(rig, &[]).await?;
-    let began_ms = crankback::engine::now().wall_ms;
-    let refused = |_| refuses(503);
-    let fullest = load::never_above(rig, report, 30, PER_SECOND, refused).await?;
-    // So many calls at once hold INVITEs up for seconds: the pace is that of what was let out.
-    let wanted = AttemptFilter {
-        since_ms: Some(began_ms),
-        carrier_id: Some(BACKUP.to_owned()),
-        sip_code: None,
-        call_id: None,
-        limit: 1_000,
-    };
-    let began = Instant::now();
-    let started = loop {
-        let rows = rig.store.find_attempts(wanted.clone()).await;
-        let rows = rows.map_err(|error| LabError::Missing(error.to_string()))?;
-        if rows.len() >= fullest.legs || began.elapsed() > SOON {
-            break rows.into_iter().map(|row| row.started_ms).collect::<Vec<_>>();
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
-    report.equal("attempts through the backup", started.len(), fullest.legs);
-    let within = |from: i64| started.iter().filter(|&&at| at >= from && at < from + 700).count();
-    let most = started.iter().map(|&from| within(from)).max().unwrap_or_default();
-    report.check(
-        format!("never more than {PER_SECOND} a second: {most}"),
-        most <= PER_SECOND,
-    );
+    load::never_above(rig, report, 30, PER_SECOND, |_| refuses(503)).await?;
     end(rig).await
 }
