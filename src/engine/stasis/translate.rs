@@ -128,6 +128,12 @@ pub(super) fn q850(cause: Option<i64>) -> Option<u8> {
     cause.and_then(|cause| u8::try_from(cause).ok())
 }
 
+/// The Q.850 cause of a leg's end, by what the request to hang it up told and what is left in its channel. A bridge lets go of a
+/// channel that is to be hung up, and leaves 16 in it, if it looks before the cause is there (Asterisk 16).
+pub(super) fn cause_of_end(told: Option<u8>, left: Option<u8>) -> Option<u8> {
+    told.filter(|&cause| cause != 0).or(left)
+}
+
 /// A leg that ended without our asking, by its last response and the cause of its end.
 pub(super) fn ended(
     reply: Option<SipReply>,
@@ -258,6 +264,18 @@ mod tests {
         );
         assert_eq!(origin.wire_number, "+15551200");
         assert_eq!(leg_origin(&args(&["leg", "1795226151.1"])), None);
+    }
+
+    #[test]
+    fn the_cause_that_was_told_counts() {
+        assert_eq!(cause_of_end(Some(41), Some(16)), Some(41), "a bridge looked too early");
+        assert_eq!(
+            cause_of_end(None, Some(38)),
+            Some(38),
+            "16, with a Reason header, tells none"
+        );
+        assert_eq!(cause_of_end(Some(0), Some(34)), Some(34));
+        assert_eq!(cause_of_end(None, None), None);
     }
 
     #[test]

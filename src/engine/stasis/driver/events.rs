@@ -36,6 +36,7 @@ impl StasisDriver {
             Event::ChannelDestroyed(destroyed) => {
                 if let Some((id, leg)) = self.leg_of(&destroyed.channel) {
                     let mut evidence = translate::evidence(destroyed, leg.spec.technology, leg.progress, leg.started);
+                    evidence.q850 = translate::cause_of_end(leg.hangup_cause, evidence.q850);
                     if leg.redirected {
                         // What is left in the channel is the cause of its being dropped for the new one.
                         evidence.q850 = None;
