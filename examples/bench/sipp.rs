@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::error::{IoContext, LabError};
-use crate::support::host::{Privilege, has_program, run};
+use crate::support::packages;
+use crate::support::roots::progress_on_stderr;
 
 const CALLER: &str = include_str!("sipp/caller.xml");
 const REFUSES: &str = include_str!("sipp/refuses.xml");
@@ -33,28 +34,7 @@ impl Drop for Running {
 
 /// Installs what the bench needs and Debian has.
 pub fn install() -> Result<(), LabError> {
-    const PACKAGES: [(&str, &str); 2] = [("sipp", "sip-tester"), ("tcpdump", "tcpdump")];
-    let missing: Vec<&str> = PACKAGES
-        .iter()
-        .filter(|(program, _)| !has_program(program))
-        .map(|(_, package)| *package)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    eprintln!("installing {} ...", missing.join(", "));
-    let privilege = Privilege::find()?;
-    for arguments in [
-        vec!["update"],
-        [vec!["install", "-y", "--no-install-recommends"], missing].concat(),
-    ] {
-        let mut command = privilege.command("env");
-        command
-            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
-            .args(arguments);
-        run(&mut command)?;
-    }
-    Ok(())
+    packages::ensure(&[("sipp", "sip-tester"), ("tcpdump", "tcpdump")], progress_on_stderr)
 }
 
 fn sipp(directory: &Path, name: &str, scenario: &str, port: u16) -> Result<Command, LabError> {

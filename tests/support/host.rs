@@ -1,11 +1,12 @@
 //! The machine that the lab runs on: where its files go, and how it does what needs root.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -124,6 +125,15 @@ pub fn run(command: &mut Command) -> Result<String, LabError> {
         command: line,
         status: output.status.to_string(),
         output: format!("{standard_output}{standard_error}"),
+    })
+}
+
+/// Takes the lock that stands for `path`, and waits while another process, or another task of this one, holds it.
+pub fn lock(path: &Path) -> Result<Flock<File>, LabError> {
+    let file = File::create(path).context(|| format!("opening {}", path.display()))?;
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| LabError::Io {
+        what: format!("locking {}", path.display()),
+        source: errno.into(),
     })
 }
 

@@ -14,7 +14,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::host::{Privilege, has_program, is_running, lab_directory, run};
+use super::host::{is_running, lab_directory, run};
+use super::packages;
+use super::roots::progress_on_stderr;
 
 /// The account of the tests themselves; it may do everything.
 const ADMINISTRATOR: &str = "administrator";
@@ -128,24 +130,12 @@ CREATE INDEX recent_channels_by_date ON cid_channels_recent_127000000001 (call_d
 
 /// Installs the server's program where it is missing: the packages without a service.
 pub fn install() {
-    const PACKAGES: [&str; 3] = ["mariadb-server-core", "mariadb-client-core", "openssl"];
-    let missing = ["mariadbd", "mariadb-install-db", "openssl"]
-        .iter()
-        .any(|program| !has_program(program));
-    if !missing {
-        return;
-    }
-    eprintln!("installing {} for the tests ...", PACKAGES.join(", "));
-    let privilege = Privilege::find().unwrap_or_else(|error| panic!("{} are missing: {error}", PACKAGES.join(", ")));
-    let apt_get = |arguments: &[&str]| {
-        let mut command = privilege.command("env");
-        command
-            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
-            .args(arguments);
-        run(&mut command).unwrap_or_else(|error| panic!("{error}"));
-    };
-    apt_get(&["update"]);
-    apt_get(&[&["install", "-y", "--no-install-recommends"], &PACKAGES[..]].concat());
+    let programs = [
+        ("mariadbd", "mariadb-server-core"),
+        ("my_print_defaults", "mariadb-client-core"),
+        ("openssl", "openssl"),
+    ];
+    packages::ensure(&programs, progress_on_stderr).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// Where the servers' directories are.

@@ -22,6 +22,7 @@ pub mod dialer;
 pub mod error;
 pub mod host;
 pub mod mariadb;
+pub mod packages;
 pub mod ports;
 pub mod proxy;
 pub mod rig;

@@ -7,14 +7,13 @@
 //! shares its SIP drivers; the other version is still made from packages when asked for.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::fcntl::{Flock, FlockArg};
-
 use super::error::{IoContext, LabError};
 use super::host::{self, Privilege};
+use super::packages;
 
 mod mirror;
 
@@ -112,12 +111,7 @@ impl Root {
         let root = Self::of_packages(version, privilege);
         let roots = roots_directory();
         fs::create_dir_all(&roots).context(|| format!("making {}", roots.display()))?;
-        let lock_path = root.path.with_extension("lock");
-        let lock_file = File::create(&lock_path).context(|| format!("opening {}", lock_path.display()))?;
-        let _lock = Flock::lock(lock_file, FlockArg::LockExclusive).map_err(|(_, errno)| LabError::Io {
-            what: format!("locking {}", lock_path.display()),
-            source: errno.into(),
-        })?;
+        let _lock = host::lock(&root.path.with_extension("lock"))?;
 
         if !root.path.join("usr/sbin/asterisk").exists() {
             root.make(progress)?;
@@ -145,7 +139,11 @@ impl Root {
 
     /// Builds the root beside its place, then moves it there.
     fn make(&self, progress: fn(&str)) -> Result<(), LabError> {
-        ensure_mmdebstrap(self.privilege, progress)?;
+        packages::ensure(&[("mmdebstrap", "mmdebstrap")], progress).map_err(|error| {
+            LabError::Missing(format!(
+                "{error}. Or name an Asterisk that is there with {EXISTING_ASTERISK}."
+            ))
+        })?;
         let part = self.path.with_extension("part");
         self.privilege.remove_directory(&part)?;
         let mirror = mirror::of_this_machine();
@@ -251,19 +249,4 @@ fn roots_directory() -> PathBuf {
 /// Prints one line of progress on standard error.
 pub fn progress_on_stderr(line: &str) {
     eprintln!("lab: {line}");
-}
-
-/// `mmdebstrap` is there, or is installed now.
-fn ensure_mmdebstrap(privilege: Privilege, progress: fn(&str)) -> Result<(), LabError> {
-    if host::has_program("mmdebstrap") {
-        return Ok(());
-    }
-    progress("Installing mmdebstrap, which makes the Asterisk roots");
-    let installed = host::run(privilege.command("apt-get").arg("update"))
-        .and_then(|_| host::run(privilege.command("apt-get").args(["install", "-y", "mmdebstrap"])));
-    installed.map(drop).map_err(|error| {
-        LabError::Missing(format!(
-            "Install the package mmdebstrap, or name an Asterisk that is there with {EXISTING_ASTERISK}. ({error})"
-        ))
-    })
 }
