@@ -193,20 +193,29 @@ impl Request<'_> {
     /// # Errors
     /// See [`Error`].
     pub async fn fetch<T: DeserializeOwned>(self) -> Result<T, Error> {
+        self.decoded(|text| json::decode(text)).await
+    }
+
+    /// Sends it and decodes those items of the answer, a list, that are to be kept.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn fetch_list<T: DeserializeOwned>(self, keep: impl FnMut(&T) -> bool) -> Result<Vec<T>, Error> {
+        self.decoded(|text| json::decode_list(text, keep)).await
+    }
+
+    async fn decoded<T>(self, decode: impl FnOnce(&str) -> Result<T, json::Failure>) -> Result<T, Error> {
         let (client, operation) = (self.client, self.operation);
         let _slot = client.slot(operation).await?;
         let response = self.respond().await?;
         let answer = body(operation, response).await?;
-        let text = std::str::from_utf8(answer.as_ref()).map_err(|error| Error::Decode {
+        let wrong = |path: String, reason: String| Error::Decode {
             operation: operation.to_string(),
-            path: ".".to_owned(),
-            reason: error.to_string(),
-        })?;
-        json::decode(text).map_err(|failure| Error::Decode {
-            operation: operation.to_string(),
-            path: failure.path,
-            reason: failure.reason,
-        })
+            path,
+            reason,
+        };
+        let text = std::str::from_utf8(answer.as_ref()).map_err(|error| wrong(".".to_owned(), error.to_string()))?;
+        decode(text).map_err(|failure| wrong(failure.path, failure.reason))
     }
 
     /// Sends it outside the request slots and asks for the connection itself, as a websocket handshake does.

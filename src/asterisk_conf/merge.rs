@@ -174,7 +174,10 @@ impl WantedSetting {
             Enough::Any | Enough::Same | Enough::True => self.value.clone(),
             Enough::SameSecret => "the one of crankback.toml".to_owned(),
             Enough::AtLeast(least) => format!("{least} or more, better {}", self.value),
-            Enough::Contains => format!("{} in it, after a comma", self.value),
+            Enough::Contains => format!(
+                "{} in it, after a comma or in the place of an earlier one of crankback's",
+                self.value
+            ),
         }
     }
 }

@@ -76,9 +76,9 @@ impl Survivors {
 
     /// The channels of trunks that are up, with the time at which each was made, milliseconds since 1970.
     pub(super) async fn legs_up(&self) -> Result<Vec<(String, i64)>, ari::Error> {
-        let channels = self.ari.channels().list().await?.into_iter();
-        let on_trunks =
-            channels.filter(|channel| channel.state == ChannelState::Up && !channel.name.starts_with("Local/"));
+        let is_on_a_trunk =
+            |channel: &Channel| channel.state == ChannelState::Up && !channel.name.starts_with("Local/");
+        let on_trunks = self.ari.channels().list_where(is_on_a_trunk).await?.into_iter();
         let with_time = |channel: Channel| {
             let made_ms = channel.creationtime.as_ref()?.epoch_milliseconds()?;
             Some((channel.id, made_ms))

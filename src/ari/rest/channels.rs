@@ -339,11 +339,22 @@ impl<'a> Channels<'a> {
     /// # Errors
     /// See [`Error`].
     pub async fn list(&self) -> Result<Vec<Channel>, Error> {
+        self.list_where(|_| true).await
+    }
+
+    /// `list`, and those channels of it that are to be kept: a dialer has thousands.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn list_where(&self, keep: impl FnMut(&Channel) -> bool) -> Result<Vec<Channel>, Error> {
         let operation = Operation {
             name: "list channels",
             target: "",
         };
-        self.0.request(operation, Method::GET, &["channels"]).fetch().await
+        self.0
+            .request(operation, Method::GET, &["channels"])
+            .fetch_list(keep)
+            .await
     }
 
     fn one(&self, name: &'static str, channel: &'a str, method: Method, rest: &[&str]) -> Request<'a> {

@@ -410,9 +410,10 @@ impl Dispatcher {
     }
 }
 
-/// Asterisk's own lists.
+/// Asterisk's own lists, without the channels that are nothing to us.
 async fn inventory(ari: &Client) -> Result<Inventory, crate::ari::Error> {
-    let (channels, bridges) = (ari.channels().list().await?, ari.bridges().list().await?);
+    let channels = ari.channels().list_where(reconcile::may_be_ours).await?;
+    let bridges = ari.bridges().list().await?;
     let mut origins = HashMap::new();
     for leg in channels.iter().filter(|channel| reconcile::is_on_its_way(channel)) {
         if let Some(origin) = execute::origin_of(ari, &leg.id).await {

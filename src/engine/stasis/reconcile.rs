@@ -13,6 +13,9 @@ use super::execute::{bridge_of, caller_of};
 use super::leg::Placement;
 use super::translate::{self, CALL, LEG, LegOrigin};
 
+/// What a channel that is in an application of ARI runs.
+pub(super) const STASIS: &str = "Stasis";
+
 /// Asterisk's own lists at one moment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inventory {
@@ -167,6 +170,11 @@ enum Place {
     Elsewhere,
 }
 
+/// Whether [`sort`] has to look at a channel.
+pub(super) fn may_be_ours(channel: &Channel) -> bool {
+    channel.dialplan.app_name == STASIS || is_on_its_way(channel)
+}
+
 /// Whether a channel is what an originate of ours looks like until it enters our application; plain `Dial()` shows another one.
 pub(super) fn is_on_its_way(channel: &Channel) -> bool {
     channel.dialplan.app_name == "AppDial2" && !channel.name.starts_with("Local/") && has_our_id(&channel.id)
@@ -179,7 +187,7 @@ fn place_of(channel: &Channel, app: &str) -> Place {
     let dialplan = &channel.dialplan;
     let words: Vec<String> = dialplan.app_data.split(',').map(str::to_owned).collect();
     match words.split_first() {
-        Some((name, args)) if dialplan.app_name == "Stasis" && name == app => match args.first().map(String::as_str) {
+        Some((name, args)) if dialplan.app_name == STASIS && name == app => match args.first().map(String::as_str) {
             Some(CALL) => {
                 translate::caller_entry(channel, args).map_or(Place::Elsewhere, |entry| Place::Caller(Box::new(entry)))
             }

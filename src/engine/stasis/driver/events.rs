@@ -9,6 +9,7 @@ use crate::verdict::{Progress, SipReply};
 
 use super::super::execute;
 use super::super::leg::{Leg, Phase, Placement};
+use super::super::reconcile::STASIS;
 use super::super::translate;
 use super::{Done, StasisDriver};
 
@@ -192,7 +193,7 @@ impl StasisDriver {
             return self.abandon_leg(id, reason);
         }
         let reply = leg.reply.clone();
-        let is_ours = channel.dialplan.app_name == "Stasis";
+        let is_ours = channel.dialplan.app_name == STASIS;
         match (leg.phase, &channel.state) {
             (Phase::Up, _) if !is_ours => self.leg_gone(id, LegEvent::Taken),
             (Phase::Out, ChannelState::Up) if is_ours => {
