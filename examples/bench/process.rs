@@ -28,6 +28,16 @@ pub fn threads_of(pid: u32) -> Result<usize, LabError> {
     Ok(std::fs::read_dir(&path).context(|| format!("read {path}"))?.count())
 }
 
+/// How many more files a process may open: its soft limit (proc(5), `limits`) without what it has open. `None` without a limit,
+/// or where only root may look.
+pub fn files_left(pid: u32) -> Option<u64> {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let limit = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let soft_limit: u64 = limit.split_whitespace().next()?.parse().ok()?;
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
+    Some(soft_limit.saturating_sub(open as u64))
+}
+
 /// How many more threads this process and what it starts may have: the least that its control group (cgroups(7), `pids`) or one
 /// above it leaves. `None` where none of them has a limit.
 pub fn threads_left() -> Option<u64> {

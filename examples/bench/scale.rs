@@ -3,16 +3,18 @@
 //! The calls carry no media: what is measured is signalling, the daemon's and Asterisk's. Time to load is that of a whole start
 //! or of a whole `crankback reload`, from the command until it has answered.
 //!
-//! Asterisk has three threads for a call with `agi` and four with `stasis`. Where the machine does not allow it so many, as many
-//! calls are held as it allows, and memory is taken up to all of them by what those calls took; the result says so.
+//! Asterisk has three threads for a call with `agi` and four with `stasis`, and seven to nine open files. Where the machine does not
+//! allow it so many, as many calls are held as it allows, and memory is taken up to all of them by what those calls took; the
+//! result says so. Its modules for timing are left out: nothing here plays sound, and they open three files more for each call.
 
 use std::time::{Duration, Instant};
 
 use crankback::control::StatusView;
 use serde_json::{Value, json};
 
-use crate::process::{cpu_of, threads_left, threads_of};
+use crate::process::{cpu_of, files_left, threads_left, threads_of};
 use crate::support::asterisk::dialplan::CUSTOMER_EXTENSION;
+use crate::support::asterisk::modules::modules_conf;
 use crate::support::error::LabError;
 use crate::support::rig::daemon::Program;
 use crate::support::rig::{BACKUP, DIAL_TIMEOUT, Engine, Entry, Rig};
@@ -24,6 +26,8 @@ const CALLS: usize = 2_000;
 const CALLS_PER_SECOND: u32 = 20;
 /// Threads that are left to everything else on the machine.
 const SPARE_THREADS: u64 = 800;
+/// Open files that are left to the rest of Asterisk.
+const SPARE_FILES: u64 = 600;
 /// How many calls are placed between two looks at that and at the daemon.
 const LOOK_EVERY: usize = 50;
 /// What routes and calls together may take.
@@ -34,6 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const QUIET: Duration = Duration::from_secs(10);
 /// More RTP ports than the lab's own, below them; each leg takes two.
 const RTP: &str = "[general]\nrtpstart = 10000\nrtpend = 19999\n";
+const NO_TIMING: &str = "noload = res_timing_timerfd.so\nnoload = res_timing_pthread.so\n";
 
 /// Routes for the prefixes of exchanges, the eighth part for each carrier that sends calls.
 fn routes() -> String {
@@ -54,7 +59,10 @@ fn routes() -> String {
 
 /// Runs it and prints what came out; whether all calls that the machine allows were held and memory stays below its limit.
 pub async fn run(version: AsteriskVersion, json: bool) -> Result<bool, LabError> {
-    let files = vec![("rtp.conf".to_owned(), RTP.to_owned())];
+    let files = vec![
+        ("rtp.conf".to_owned(), RTP.to_owned()),
+        ("modules.conf".to_owned(), modules_conf() + NO_TIMING),
+    ];
     let program = Program::itself()?;
     let mut rig = Rig::start_with_files(version, Engine::Stasis, program, progress_on_stderr, files).await?;
     rig.primary.keep_records(false);
@@ -119,19 +127,22 @@ struct Held {
     rss_kb_with_all: u64,
 }
 
-/// Places calls, all or as many as the machine has threads for; whether Asterisk took them all, and how many it took.
+/// Places calls, all or as many as the machine has threads and files for; whether Asterisk took them all, and how many it took.
 async fn place(rig: &Rig, engine: Engine) -> Result<(bool, usize), LabError> {
     let mut pace = tokio::time::interval(Duration::from_secs(1) / CALLS_PER_SECOND);
     for placed in 0..CALLS {
         pace.tick().await;
         if placed % LOOK_EVERY == 0 {
-            let left = threads_left();
-            if left.is_some_and(|left| left < SPARE_THREADS) {
-                eprintln!("bench: with {placed} calls the machine allows {left:?} more threads: no more calls");
+            let (threads, files) = (threads_left(), files_left(rig.asterisk.pid()?));
+            if threads.is_some_and(|left| left < SPARE_THREADS) || files.is_some_and(|left| left < SPARE_FILES) {
+                eprintln!(
+                    "bench: with {placed} calls the machine allows {threads:?} more threads, and Asterisk {files:?} more open files: \
+                     no more calls"
+                );
                 return Ok((true, placed));
             }
             eprintln!(
-                "{}: {placed} calls placed, {} answered at the carrier, the daemon has {} kB; threads left: {left:?}",
+                "{}: {placed} calls placed, {} answered at the carrier, the daemon has {} kB",
                 engine.as_str(),
                 rig.primary.stats().active,
                 rig.daemon()?.resident_kb()?

@@ -15,7 +15,7 @@ use super::roots::{AsteriskVersion, Root};
 
 pub mod dialplan;
 mod files;
-mod modules;
+pub mod modules;
 mod process;
 pub mod settings;
 mod tree;
