@@ -3,9 +3,9 @@
 //! The calls carry no media: what is measured is signalling, the daemon's and Asterisk's. Time to load is that of a whole start
 //! or of a whole `crankback reload`, from the command until it has answered.
 //!
-//! Asterisk has three threads for a call with `agi` and four with `stasis`, and seven to nine open files. Where the machine does not
-//! allow it so many, as many calls are held as it allows, and memory is taken up to all of them by what those calls took; the
-//! result says so. Its modules for timing are left out: nothing here plays sound, and they open three files more for each call.
+//! Asterisk has three threads for a call with `agi` and five with `stasis`, and seven open files. Where the machine does not allow it so
+//! many, as many calls are held as it allows, and memory is taken up to all of them by what those calls took; the result says so. Its
+//! modules for timing are left out: nothing here plays sound, and they open three files more for each call.
 
 use std::time::{Duration, Instant};
 
