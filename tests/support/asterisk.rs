@@ -237,10 +237,15 @@ impl Asterisk {
 
     /// The lines of its log that are warnings or errors.
     pub fn complaints(&self) -> Result<Vec<String>, LabError> {
-        let is_complaint = |line: &&str| line.contains("] WARNING[") || line.contains("] ERROR[");
+        let is_complaint =
+            |line: &&str| (line.contains("] WARNING[") || line.contains("] ERROR[")) && !line.contains(KEPT_FOR_LATER);
         Ok(self.log()?.lines().filter(is_complaint).map(str::to_owned).collect())
     }
 }
+
+/// What Asterisk says of an event that comes between its answer to a websocket's handshake and its own readiness for that
+/// websocket. It keeps the event and sends it then.
+const KEPT_FOR_LATER: &str = "websocket is not ready";
 
 fn ami_address(ports: &AsteriskPorts) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, ports.ami).into()
