@@ -24,7 +24,8 @@ pub fn ensure(wanted: &[(&str, &str)], progress: fn(&str)) -> Result<(), LabErro
     }
     let packages_text = packages.join(" ");
     progress(&format!("Installing {packages_text}"));
-    let privilege = Privilege::find()?;
+    let by_hand = |error| LabError::Missing(format!("Install by hand: apt-get install {packages_text} ({error})"));
+    let privilege = Privilege::find().map_err(by_hand)?;
     let apt_get = |arguments: &[&str]| {
         let mut command = privilege.command("env");
         command
@@ -35,7 +36,7 @@ pub fn ensure(wanted: &[(&str, &str)], progress: fn(&str)) -> Result<(), LabErro
     apt_get(&["update"])
         .and_then(|_| apt_get(&[&["install", "-y", "--no-install-recommends"], &packages[..]].concat()))
         .map(drop)
-        .map_err(|error| LabError::Missing(format!("Install by hand: apt-get install {packages_text} ({error})")))
+        .map_err(by_hand)
 }
 
 fn missing<'a>(wanted: &[(&str, &'a str)]) -> Vec<&'a str> {

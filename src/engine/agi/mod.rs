@@ -26,4 +26,4 @@ mod session;
 mod sidecar;
 
 pub use service::Service;
-pub use sidecar::{Counters, FoundLeg, GivenUp, Glance, LegEnd, Seen, Sidecar, Sign, Watch};
+pub use sidecar::{Counters, FoundLeg, Glance, LegEnd, Seen, Sidecar, Sign, Watch};

@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use self::leg::Leg;
@@ -88,7 +89,7 @@ pub(super) struct AgiDriver<S> {
     caller_is_here: bool,
     /// The leg that the side-car was asked to look at.
     looked_for: Option<LegId>,
-    /// Nothing is known of the side-car but that it sees.
+    /// The side-car sees, as far as is known.
     is_watching: bool,
     /// As the call was told.
     was_watching: bool,
@@ -168,6 +169,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             timeout,
             found: None,
             abandoned: None,
+            answer_was_told: false,
+            is_over: CancellationToken::new(),
         }
     }
 
@@ -200,6 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
         self.dialing = None;
         self.look_at = None;
         let Some(leg) = self.legs.get(&id) else { return };
+        leg.is_over.cancel();
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(agi::Error::DeadChannel) => {
@@ -217,6 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             Some(AbandonReason::NoResponse | AbandonReason::NoProgress)
         );
         let evidence = outcome.evidence(&leg.attempted());
+        let (is_expected, found_channel) = (leg.abandoned.is_none(), leg.channel().map(str::to_owned));
         let found = leg.found.as_ref().map(|leg| leg.name.clone());
         self.ended.extend(outcome.channels.iter().cloned().chain(found));
         self.left = Some(Left {
@@ -229,17 +234,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             return self.caller_gone();
         }
         self.answered_late |= was_given_up && outcome.is_answered();
-        if !outcome.is_answered() || (leg.found.is_none() && !self.is_watching) {
+        // What came and went before anybody looked.
+        match (outcome.is_answered(), outcome.progress()) {
+            (true, _) if is_expected => self.tell_answer(id, outcome.reply.clone()),
+            (false, Progress::Ringing | Progress::Media) => self.tell_progress(id, &outcome),
+            (true | false, _) => {}
+        }
+        if !outcome.is_answered() || (found_channel.is_none() && !self.is_watching) {
             return self.inputs.push_back(Input::Leg(id, LegEvent::Ended(evidence)));
         }
         let (sidecar, caller) = (self.sidecar.clone(), self.caller.channel_id.clone());
-        let found = leg.channel().map(str::to_owned);
         self.work.push(Box::pin(async move {
-            Done::LetGo(id, sidecar.lives_on(&caller, found).await, evidence)
+            Done::LetGo(id, sidecar.lives_on(&caller, found_channel).await, evidence)
         }));
     }
 
-    /// How far the leg of a caller that left had come: the side-car sees no responses.
+    /// The leg was answered; told once.
+    fn tell_answer(&mut self, id: LegId, reply: Option<SipReply>) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if !std::mem::replace(&mut leg.answer_was_told, true) {
+            self.inputs.push_back(Input::Leg(id, LegEvent::Answered(reply)));
+        }
+    }
+
+    /// How far a leg had come that has ended: the side-car sees no responses.
     fn tell_progress(&mut self, id: LegId, outcome: &Outcome) {
         let reply = outcome.reply.clone();
         let event = match outcome.progress() {
@@ -328,9 +346,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S>
                 dialled_ms: leg.started.wall_ms,
                 channel: leg.channel().map(str::to_owned),
             };
-            let sidecar = self.sidecar.clone();
+            let (sidecar, is_over) = (self.sidecar.clone(), leg.is_over.clone());
             self.work.push(Box::pin(async move {
-                sidecar.end(given_up, reason).await;
+                is_over.run_until_cancelled(sidecar.end(given_up, reason)).await;
                 Done::Tidied
             }));
         }

@@ -16,8 +16,9 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 
 use self::desk::{Desk, Registration};
+pub(super) use self::glance::GivenUp;
 use self::glance::is_in_dials_hands;
-pub use self::glance::{FoundLeg, GivenUp, Glance, Sign};
+pub use self::glance::{FoundLeg, Glance, Sign};
 use crate::ari::{ChannelState, Client, Error, HangupReason, Notice};
 use crate::verdict::SipReply;
 
@@ -174,24 +175,32 @@ impl Sidecar {
     }
 
     /// Ends a leg, unless it has been answered: then `Dial()` has connected it. `Dial()` comes back with what the reason stands
-    /// for.
+    /// for. To be dropped when `Dial()` has come back: what would be found then may be the next leg of the call.
     pub(super) async fn end(&self, given_up: GivenUp, reason: HangupReason) {
         let call = &given_up.caller;
-        let leg = match given_up.channel(&self.ari).await {
-            Ok(Some(leg)) => leg,
-            Ok(None) => return debug!(call, "a leg that is given up has no channel any more"),
-            Err(error) => return warn!(call, %error, "a leg that is given up was not found"),
-        };
         for _ in 0..END_TRIES {
-            match self.end_unless_up(&leg, reason).await {
-                Err(error @ (Error::NotSent { .. } | Error::OutcomeUnknown { .. })) => {
-                    warn!(leg, %error, "a leg that is given up could not be ended yet");
+            let ended = match given_up.channel(&self.ari).await {
+                Ok(Some(leg)) => self.end_unless_up(&leg, reason).await,
+                Ok(None) => {
+                    debug!(call, "a leg that is given up has no channel yet, or none any more");
+                    tokio::time::sleep(END_AGAIN_AFTER).await;
+                    continue;
+                }
+                Err(error) => Err(error),
+            };
+            match ended {
+                Ok(()) => return,
+                Err(error) if error.status() == Some(404) => return,
+                Err(error) => {
+                    warn!(call, %error, "a leg that is given up could not be ended yet");
                     tokio::time::sleep(END_AGAIN_AFTER).await;
                 }
-                Err(error) if error.status() != Some(404) => return warn!(leg, %error, "ending a leg failed"),
-                Ok(()) | Err(_) => return,
             }
         }
+        warn!(
+            call,
+            "a leg that is given up was not ended: it goes on until Dial() gives it up"
+        );
     }
 
     async fn end_unless_up(&self, leg: &str, reason: HangupReason) -> Result<(), Error> {

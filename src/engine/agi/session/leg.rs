@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::call::{LegSpec, Now};
 use crate::engine::agi::dial::Attempted;
 use crate::engine::agi::sidecar::FoundLeg;
@@ -17,6 +19,10 @@ pub(super) struct Leg {
     /// Its channel, as soon as the side-car has seen it.
     pub(super) found: Option<FoundLeg>,
     pub(super) abandoned: Option<AbandonReason>,
+    /// The call knows that it was answered.
+    pub(super) answer_was_told: bool,
+    /// Its `Dial()` has come back: nothing is to be done to it any longer.
+    pub(super) is_over: CancellationToken,
 }
 
 impl Leg {

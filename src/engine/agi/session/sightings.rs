@@ -5,6 +5,7 @@ use tracing::debug;
 
 use super::{AgiDriver, Done};
 use crate::call::{Input, LegEvent, LegId};
+use crate::carrier::Technology;
 use crate::engine::agi::sidecar::{FoundLeg, Glance, Seen, SeenLeg, Sign};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
@@ -24,11 +25,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
     pub(super) fn seen(&mut self, seen: Seen) {
         match seen {
             Seen::Leg(leg) => self.leg_seen(*leg),
-            Seen::Sight(sight) => {
-                if let Some(id) = self.looked_for {
-                    self.sighted(id, *sight);
-                }
-            }
+            Seen::Sight(sight) => match self.dialing {
+                Some(id) if self.looked_for == Some(id) => self.sighted(id, *sight),
+                // The watch began when another leg was out: what this one did before that was not seen.
+                Some(id) => self.glance(id, Done::Looked),
+                None => {}
+            },
             Seen::Lost => self.is_watching = false,
             Seen::Back => {
                 self.is_watching = true;
@@ -114,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             Done::Asked(id, Err(error)) | Done::Looked(id, Err(error)) => {
                 debug!(leg = %id, %error, "the leg could not be asked")
             }
-            Done::Answer(id, reply) => self.inputs.push_back(Input::Leg(id, LegEvent::Answered(reply))),
+            Done::Answer(id, reply) => self.tell_answer(id, reply),
             Done::LetGo(id, None, evidence) => self.inputs.push_back(Input::Leg(id, LegEvent::Ended(evidence))),
             Done::LetGo(id, Some(channel), _) => {
                 if let Some(leg) = self.legs.get_mut(&id) {
@@ -140,8 +142,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
             Sign::Answered(_) if leg.abandoned.is_some() => return self.is_answered_late(),
             Sign::Answered(reply) => {
                 self.stop_watching();
-                LegEvent::Answered(reply)
+                return self.tell_answer(id, reply);
             }
+            // Without a channel they are what an earlier leg has left: Dial() has not begun. IAX2 tells of no channel.
+            Sign::Media | Sign::Ringing if leg.found.is_none() && leg.spec.technology != Technology::Iax2 => return,
             Sign::Media => LegEvent::Media(None),
             Sign::Ringing => LegEvent::Ringing(None),
             Sign::Trying(reply) => LegEvent::Trying(Some(reply)),

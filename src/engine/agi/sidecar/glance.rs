@@ -83,17 +83,16 @@ impl GivenUp {
             return Ok(Some(channel.clone()));
         }
         let channels = ari.channels();
-        let linked_id = channels.get_variable(&self.caller, LINKED_ID).await?;
-        let listed = channels.list().await?.into_iter();
+        let Some(linked_id) = channels.get_variable(&self.caller, LINKED_ID).await? else {
+            return Ok(None);
+        };
         let is_leg = |channel: &Channel| channel.state != ChannelState::Up && is_in_dials_hands(channel);
-        let mut legs: Vec<Channel> = listed.filter(is_leg).collect();
+        let mut legs = channels.list_where(is_leg).await?;
         // While a carrier is silent all calls have such legs: this one is likely to be the first.
         legs.sort_by_key(|leg| self.unlikelihood(leg));
         for leg in legs {
-            // One that has ended meanwhile is not it.
-            if let Ok(linked) = channels.get_variable(&leg.id, LINKED_ID).await
-                && linked == linked_id
-            {
+            // One that has ended meanwhile has no such id.
+            if channels.get_variable(&leg.id, LINKED_ID).await?.as_ref() == Some(&linked_id) {
                 return Ok(Some(leg.id));
             }
         }
@@ -149,6 +148,8 @@ impl<'a> SoFar<'a> {
             reply if !self.answered.0.is_empty() => Sign::Answered(reply),
             _ if self.had_media => Sign::Media,
             _ if self.rang => Sign::Ringing,
+            // Before Dial() has heard of it.
+            Some(reply) if (200..300).contains(&reply.code) => Sign::Answered(Some(reply)),
             Some(reply) if reply.code == 183 => Sign::Media,
             Some(reply) if reply.code == 180 => Sign::Ringing,
             // A refusal on a living leg is an authentication challenge or an earlier address: silence since then.
@@ -181,6 +182,10 @@ mod tests {
             ("||PJSIP/a-1|7.2|12|30|SIP 180 Ringing", Sign::Media),
             (
                 "PJSIP/a-1|7.2|PJSIP/a-1|7.2|12||SIP 200 OK",
+                Sign::Answered(SipReply::parse("SIP 200 OK")),
+            ),
+            (
+                "||PJSIP/a-1|7.2|||SIP 200 OK",
                 Sign::Answered(SipReply::parse("SIP 200 OK")),
             ),
             // A challenge.

@@ -67,6 +67,28 @@ pub(super) async fn callee_ends(rig: &mut Rig, report: &mut Report) -> Result<()
     ends(rig, report, talks, Outcome::HungUpByCarrier, 1).await
 }
 
+/// Such a call is on record as answered, although it ends before `agi` looks at its leg.
+pub(super) async fn over_at_once(rig: &mut Rig, report: &mut Report) -> Result<(), LabError> {
+    let answer = Answer::with_rtp().hang_up_after(Duration::from_millis(50));
+    let number = rig.number(Entry::Primary);
+    rig.primary
+        .on_number(&number.wire, Script::new().trying().ringing().finally(answer));
+    let call = auto_dial(rig, &number).await?;
+    let ended = finish(rig, report, &call.code, &number, &PRIMARY_CARRIES).await?;
+    let attempts = rig.attempts(&ended.end, 1).await?;
+    report.equal(
+        "the carrier's end of it",
+        ended.primary[0].outcome,
+        Some(Outcome::HungUpByCarrier),
+    );
+    report.equal("progress on record", attempts[0].progress.as_str(), "answered");
+    report.check(
+        format!("a time of answer on record: {:?}", attempts[0].answered_ms),
+        attempts[0].answered_ms.is_some(),
+    );
+    Ok(())
+}
+
 async fn ends(
     rig: &Rig,
     report: &mut Report,

@@ -104,6 +104,7 @@ pub const ALL: &[Scenario] = scenarios![
     "caller cancels while it rings" Short => ends::caller_cancels,
     "caller ends first" Short => ends::caller_ends,
     "callee ends first" Short => ends::callee_ends,
+    "answered and over at once" Short => ends::over_at_once,
     "manual call, 503, backup answers" Short => callers::manual,
     "manual call, early media" Short => callers::manual_early_media,
     "three-way call, 503, backup answers" Short => callers::three_way,
