@@ -83,11 +83,12 @@ impl GivenUp {
             return Ok(Some(channel.clone()));
         }
         let channels = ari.channels();
-        let Some(linked_id) = channels.get_variable(&self.caller, LINKED_ID).await? else {
-            return Ok(None);
-        };
         let is_leg = |channel: &Channel| channel.state != ChannelState::Up && is_in_dials_hands(channel);
-        let mut legs = channels.list_where(is_leg).await?;
+        let (linked_id, mut legs) = tokio::try_join!(
+            channels.get_variable(&self.caller, LINKED_ID),
+            channels.list_where(is_leg)
+        )?;
+        let Some(linked_id) = linked_id else { return Ok(None) };
         // While a carrier is silent all calls have such legs: this one is likely to be the first.
         legs.sort_by_key(|leg| self.unlikelihood(leg));
         for leg in legs {
