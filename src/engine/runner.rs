@@ -345,7 +345,8 @@ impl<D: Driver> CallRunner<D> {
     }
 }
 
-async fn sleep_until(at: Option<Instant>) {
+/// Ends at that moment; never without one. Dropping the future loses nothing.
+pub(super) async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

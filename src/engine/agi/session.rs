@@ -21,6 +21,7 @@ use super::sidecar::{GivenUp, Glance, Seen, Sidecar, Watch};
 use crate::agi::{self, Session};
 use crate::ari::{self, HangupReason};
 use crate::call::{Indication, Input, LegEvent, LegId, LegSpec};
+use crate::engine::runner::sleep_until;
 use crate::engine::{CallerEntry, Driver, Recorded, now};
 use crate::verdict::{AbandonReason, DialerResult, Evidence, Progress, SipReply};
 
@@ -235,10 +236,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AgiDriver<S> {
         }
         self.answered_late |= was_given_up && outcome.is_answered();
         // What came and went before anybody looked.
-        match (outcome.is_answered(), outcome.progress()) {
-            (true, _) if is_expected => self.tell_answer(id, outcome.reply.clone()),
-            (false, Progress::Ringing | Progress::Media) => self.tell_progress(id, &outcome),
-            (true | false, _) => {}
+        match outcome.progress() {
+            Progress::Answered if is_expected => self.tell_answer(id, outcome.reply.clone()),
+            Progress::Ringing | Progress::Media => self.tell_progress(id, &outcome),
+            Progress::None | Progress::Trying | Progress::Answered => {}
         }
         if !outcome.is_answered() || (found_channel.is_none() && !self.is_watching) {
             return self.inputs.push_back(Input::Leg(id, LegEvent::Ended(evidence)));
@@ -387,7 +388,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driver for AgiDriver<S>
             }
             Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done),
             seen = next_seen(&mut self.watch) => self.seen(seen),
-            () = until(self.look_at) => self.look_at_leg(),
+            () = sleep_until(self.look_at) => self.look_at_leg(),
         }
         self.inputs.pop_front()
     }
@@ -421,14 +422,6 @@ async fn next_of<S>(line: &mut Line<S>) -> (Session<S>, LineDone) {
 async fn next_seen(watch: &mut Option<Watch>) -> Seen {
     match watch {
         Some(watch) => watch.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Ends at that moment; never without one.
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,
     }
 }

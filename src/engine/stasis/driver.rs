@@ -23,6 +23,7 @@ use crate::ari::{self, Capabilities, Channel, Client};
 use crate::call::{Indication, Input, LegEvent, LegId, LegSpec};
 use crate::carrier::AfterDial;
 use crate::config::EarlyMedia;
+use crate::engine::runner::sleep_until;
 use crate::engine::{CallerEntry, DialerContract, Driver, Recorded};
 use crate::verdict::{AbandonReason, DialStatus, DialerResult, SipReply};
 
@@ -355,13 +356,10 @@ impl Driver for StasisDriver {
         if let Some(input) = self.inputs.pop_front() {
             return Some(input);
         }
-        let left_to_h = self.left_to_h;
+        let h_is_due = self.left_to_h.map(|(_, at)| at);
         tokio::select! {
             done = self.lane.next() => self.done(done),
-            id = ending::past(left_to_h) => {
-                self.left_to_h = None;
-                self.end(id);
-            }
+            () = sleep_until(h_is_due) => self.h_is_late(),
             Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done),
             Some(event) = self.mailbox.recv() => match event {
                 CallEvent::Ari(event) => self.event(&event),

@@ -26,8 +26,15 @@ impl StasisDriver {
         }
     }
 
+    /// The `h` that was to hang a leg up has had its time.
+    pub(super) fn h_is_late(&mut self) {
+        if let Some((id, _)) = self.left_to_h.take() {
+            self.end(id);
+        }
+    }
+
     /// Ends an answered leg. It may have been redirected away in this instant, and then it is a customer.
-    pub(super) fn end(&self, id: LegId) {
+    fn end(&self, id: LegId) {
         let Some(leg) = self.legs.get(&id).filter(|leg| leg.phase == Phase::Up) else {
             return;
         };
@@ -66,16 +73,5 @@ impl StasisDriver {
             });
         }
         self.inputs.push_back(Input::Leg(id, event));
-    }
-}
-
-/// The leg whose time has come; never without one.
-pub(super) async fn past(due: Option<(LegId, Instant)>) -> LegId {
-    match due {
-        Some((id, at)) => {
-            tokio::time::sleep_until(at.into()).await;
-            id
-        }
-        None => std::future::pending().await,
     }
 }
